@@ -20,7 +20,7 @@ const ROOMS = {
 ROOMS.cli = Object.keys(ROOMS).filter((room) => room !== 'library');
 
 /** Files of a service's room other than stages: its process, its calls, its messages. */
-const ENTRIES = '(child|serve|service|runs|run-record|windows-file|\\w+-engine|\\w+-message)\\.ts$';
+const ENTRIES = '(child|serve|service|runs|run-record|shared-checkpoints|windows-file|\\w+-engine|\\w+-message)\\.ts$';
 
 /** Rooms of the engines' processes. */
 const CHILDREN = 'analyzer|trainer|report|infra/onnx';

@@ -20,20 +20,28 @@ export type { DataFormat } from './data/format';
 export { type NamedProblem, PROBLEM_TYPES, type ProblemType } from './data/problem';
 export type { TaskName } from './data/tasks';
 export type { ExportDtype } from './delta/checkpoint-export';
+export type { ClassAverages, ClassScores, Counts, PrecisionRecall } from './delta/class-scores';
+export type { Confusion } from './delta/confusion';
 export type { Delta, DeltaTensor } from './delta/delta';
 export type { DeltaInfo, TaskHeadInfo, TrainedWith } from './delta/delta-info';
+export type { ErrorAnalysis, ErrorUnit, RowAnswer, WorstRow } from './delta/error-analysis';
 export { EXPORT_FORMATS, type ExportFormat, type ExportResult } from './delta/export-request';
 export type { Entity, EvaluateResult, InferenceOptions, Prediction } from './delta/inference-options';
 export type { OnnxModel } from './delta/onnx-folder';
 export type { StoredProblem } from './delta/problems';
+export type { QueryRanking } from './delta/relevance-metrics';
 export { SCORE_DEFAULTS, type ScoreOptions } from './delta/score-options';
+export type { Curve, LabelCurve, ThresholdCurves } from './delta/threshold-curves';
 export {
   type CheckpointEvent,
   type EpochEvent,
   type EpochMetrics,
+  type RateChoice,
+  type RateEvent,
   TRAIN_DEFAULTS,
   type TrainMetrics,
   type TrainOptions,
+  type TriedRate,
 } from './delta/training-options';
 export { type Rebuilt, undoCheckpoint } from './delta/undo';
 export type { Device } from './foundation/device';
@@ -44,6 +52,7 @@ export type {
   CorrelationKind,
   HeadParameters,
   HeadReport,
+  LayerParameters,
   PerHead,
   RankCorrelations,
   ReportData,
@@ -71,6 +80,7 @@ export { estimate, runJob } from './library/job';
 export { Analyzer, type AnalyzerOptions, analyze, rank, score, select } from './library/measure';
 export type {
   AnalyzeRequest,
+  EvaluationRequest,
   ExportRequest,
   InferenceRequest,
   JobRequest,

@@ -1,12 +1,5 @@
 import { percentDigits } from '../foundation/percent';
-import {
-  type HeadReport,
-  type PerHead,
-  type ReportData,
-  type ReportModel,
-  type ReportOptions,
-  XI_GRID,
-} from '../heads/head-report';
+import type { HeadReport, PerHead, ReportData, ReportModel, ReportOptions } from '../heads/head-report';
 import { rankHeads, rankingWarnings } from '../heads/ranking';
 import type { DeviceUsed } from '../model/onnx-device';
 import { isStable, STABLE, type Stability, stabilityOf } from './stability';
@@ -19,11 +12,6 @@ export interface ReportSubject {
   options: ReportOptions;
   headNorms: PerHead;
   deviceUsed: DeviceUsed;
-}
-
-/** Values of ξ for which an analysis counts singular values: the grid and its own, ascending. */
-export function countedXis(xi: number): number[] {
-  return [...new Set([...XI_GRID, xi])].sort((a, b) => a - b);
 }
 
 /** Computes heads.json: the means of the statistics, and their ranking (docs/method.md). */

@@ -6,14 +6,14 @@ import { type AnalysisOptions, analysisOptions, reportOptions } from '../heads/a
 import type { AnalysisEvent, AnalyzeRequest, Shard } from '../heads/analysis-request';
 import type { HeadReport } from '../heads/head-report';
 import { readModelConfig } from '../model/config';
-import { countedXis, rankStatistics } from './head-report';
+import { rankStatistics } from './head-report';
 import { type LoadedModel, loadModel, type ModelSource } from './loaded-model';
 import { MeasurePool, type MeasureSetup } from './measure-pool';
-import { mostSamples, planBatches, sampleSizes, shardRows } from './plan';
+import { mostSamples, planBatches, sampleSizes, shardRange } from './plan';
 import { encodeSample, readSample, reportData, rowNumbers, rowsOf, type Sample } from './sample';
 import { mergeShards, reportOfShards, type ShardStatistics } from './shard';
 import { isStable } from './stability';
-import type { HeadStatistics } from './statistics';
+import { type HeadStatistics, statisticsShape } from './statistics';
 
 /** Source that loads each model on request and releases it after use. */
 const UNCACHED: ModelSource = { take: loadModel, giveBack: (model) => model.release() };
@@ -137,8 +137,7 @@ function measureSetup(folder: string, options: AnalysisOptions): MeasureSetup {
   if (headDim === 1) {
     throw invalidInput(`${folder}: its heads have size 1 (${heads} heads of ${hiddenSize}); at least 2 is needed`);
   }
-  const { xi, seed, correlation, scope } = options;
-  const shape = { layers, heads, headDim, xis: countedXis(xi), xi, bootstrap: { seed, correlation, scope } };
+  const shape = statisticsShape({ layers, heads, headDim }, options);
   return { shape, maxTokens: Math.min(options.maxLength, maxPositions) };
 }
 
@@ -154,8 +153,8 @@ interface Measuring {
 }
 
 /**
- * Encodes and measures the sample: all of it at once, or with `auto` until the top k of every layer
- * is stable.
+ * Encodes and measures the sample, or a shard's rows of it: all at once, or with `auto` until the
+ * top k of every layer is stable.
  */
 async function* measureSample(
   sample: Sample,
@@ -164,13 +163,14 @@ async function* measureSample(
   const { options, pool, shard } = means;
   const drawn = sample.rows.length;
   const sizes = sampleSizes(options, drawn);
-  const encoding = new StageMeter('encode', drawn, 'sequences');
-  const measuring = new StageMeter('measure', shardRows(drawn, shard), 'sequences');
-  for (let from = 0; ; ) {
+  const range = shardRange(drawn, shard);
+  const encoding = new StageMeter('encode', range.to - range.from, 'sequences');
+  const measuring = new StageMeter('measure', range.to - range.from, 'sequences');
+  for (let { from } = range; ; ) {
     const size = sizes.shift() as number;
-    const part = rowsOf(sample, from, size);
+    const part = rowsOf(sample, from, Math.min(size, range.to));
     const began = clock();
-    const encoded = yield* encode(part, from, encoding, means);
+    const encoded = yield* encode(part, from - range.from, encoding, means);
     yield intervalSince(began, 'encode', { sequences: encoded.length });
     yield* measure(part, encoded, measuring, means);
     const statistics = await pool.statistics();
@@ -210,13 +210,13 @@ async function* measure(
   sample: Sample,
   encoded: Encoded[],
   progress: StageMeter,
-  { model: { encoder, config }, pool, shard, signal }: Measuring,
+  { model: { encoder, config }, pool, signal }: Measuring,
 ): AsyncGenerator<AnalysisEvent, void> {
   const numbers = rowNumbers(sample);
   let reported = pool.measured;
   const news = () => (pool.measured > reported ? [progress.at((reported = pool.measured))] : []);
   yield progress.at(reported);
-  for (const batch of planBatches(lengthsOf(encoded), shard)) {
+  for (const batch of planBatches(lengthsOf(encoded))) {
     if (signal?.aborted) throw cancelled();
     const padded = padBatch(
       batch.map((row) => encoded[row]),

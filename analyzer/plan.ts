@@ -47,13 +47,12 @@ export const mostSamples = ({ samples, maxSamples }: Pick<AnalysisOptions, 'samp
  * Each block is sorted by length (ties by position) and split into batches from the short end. A
  * block's batches depend on its lengths alone, so a shard has the same batches as the whole run.
  *
- * @param lengths number of tokens of each drawn sequence, in the order drawn
+ * @param lengths number of tokens of each sequence, in the order drawn
  * @returns batches of positions in that order, shortest first within a block
  */
-export function planBatches(lengths: ArrayLike<number>, shard: Shard = { index: 0, count: 1 }): number[][] {
-  const { from, to } = shardRange(lengths.length, shard);
+export function planBatches(lengths: ArrayLike<number>): number[][] {
   const batches: number[][] = [];
-  for (let start = from; start < to; start += BLOCK_ROWS) {
+  for (let start = 0; start < lengths.length; start += BLOCK_ROWS) {
     const rows = Math.min(BLOCK_ROWS, lengths.length - start);
     const byLength = Array.from({ length: rows }, (_, i) => start + i).sort((a, b) => lengths[a] - lengths[b] || a - b);
     batches.push(...inBatches(byLength, lengths));
@@ -61,14 +60,8 @@ export function planBatches(lengths: ArrayLike<number>, shard: Shard = { index: 
   return batches;
 }
 
-/** Number of rows of a drawn sample in a shard. */
-export function shardRows(rows: number, shard: Shard): number {
-  const { from, to } = shardRange(rows, shard);
-  return to - from;
-}
-
-/** Rows of a shard: whole blocks of the drawn sample, except at its end. */
-function shardRange(rows: number, { index, count }: Shard): { from: number; to: number } {
+/** Rows of a shard: whole blocks of a drawn sample, except at its end. */
+export function shardRange(rows: number, { index, count }: Shard): { from: number; to: number } {
   const blocks = Math.ceil(rows / BLOCK_ROWS);
   const start = (part: number) => Math.min(rows, Math.floor((blocks * part) / count) * BLOCK_ROWS);
   return { from: start(index), to: start(index + 1) };

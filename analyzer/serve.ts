@@ -13,7 +13,7 @@ import { analyzerService } from './service';
 /** Serves analyses; the model of the last one stays loaded for a while. */
 export async function serveAnalyzer(settings: ServePart, parts: Parts): Promise<Served> {
   const { log, telemetry, server, start } = serviceServer(settings, parts);
-  const { inputs, stopSweeping } = serviceFiles(settings, log);
+  const { inputs, stopSweeping } = await serviceFiles(settings, log);
   parts.add(stopSweeping);
   const { engineProcess = ENGINE_PROCESS } = settings;
   const engine = new AnalyzerEngine({ ...engineProcess, idleMs: IDLE_MS });

@@ -22,7 +22,7 @@ import { analysisOptionsOf } from '../proto/options';
 import { progressMessage } from '../proto/progress';
 import type { AnalyzerEngine, calibrateAnalysis } from './analysis-engine';
 import { descriptionMessage } from './description-message';
-import { shardOf } from './shard-message';
+import { checkShardSizes, shardOf } from './shard-message';
 import { statisticsMessage, statisticsOf } from './statistics-message';
 
 /** Dependencies of the service. */
@@ -95,18 +95,19 @@ export function analyzerService({
   }
 
   return {
-    analyze(request, { signal }) {
+    analyze(request, { signal, immediate }) {
       const options = analysisOptionsOf(request.options);
       const shard = request.shard && shardOf(request.shard, options);
       const view = viewOf(request.view);
       const rows = givenRowsOf(request.dataset, 'dataset');
-      const place = admission.enter();
+      const place = admission.enter(immediate);
       return answers<Response>(signal, (out, signal) =>
         inTurn(
           { model: request.model, rows, place, signal, onProgress: progressTo(out) },
           async (sources, onProgress) => {
             const analysis = { ...sources, options };
             if (shard) {
+              checkShardSizes(shard, await models.of(sources.model), options);
               const { result, warnings } = await followed(
                 engine.analyzeShard({ ...analysis, shard }, signal),
                 onProgress,
@@ -122,10 +123,10 @@ export function analyzerService({
       );
     },
 
-    calibrateAnalysis(request, { signal }) {
+    calibrateAnalysis(request, { signal, immediate }) {
       const options = analysisOptionsOf(request.options);
       const rows = givenRowsOf(request.dataset, 'dataset');
-      const place = calibrations.enter();
+      const place = calibrations.enter(immediate);
       return answers<CalibrateResponse>(signal, (out, signal) =>
         inTurn(
           { model: request.model, rows, place, signal, onProgress: progressTo(out) },
@@ -137,11 +138,11 @@ export function analyzerService({
       );
     },
 
-    async mergeStatistics({ statistics, view: requested }, { signal }) {
+    async mergeStatistics({ statistics, view: requested }, { signal, immediate }) {
       const view = viewOf(requested);
       if (statistics.length === 0) throw invalidPart('statistics', 'statistics is empty; it must have all shards');
       const parsed = statistics.map((each, i) => statisticsOf(each, `statistics[${i}]`));
-      const place = admission.enter();
+      const place = admission.enter(immediate);
       try {
         await place.turn(signal);
         const parts = parsed.map(({ part }) => part);

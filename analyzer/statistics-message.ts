@@ -11,9 +11,8 @@ import { measuredRowsMessage, measuredRowsOf } from '../proto/measured-rows';
 import { modelMessage, modelOf } from '../proto/model';
 import { analysisMessage, analysisOptionsOf } from '../proto/options';
 import { notExact } from './exact-sum';
-import { countedXis } from './head-report';
 import type { ShardStatistics } from './shard';
-import { type StatisticsData, statisticsLengths } from './statistics';
+import { type StatisticsData, statisticsLengths, statisticsShape } from './statistics';
 
 /** Statistics of a shard, with warnings for the user. */
 export interface StatisticsWithWarnings {
@@ -66,13 +65,12 @@ export function statisticsOf(message: ShardStatisticsMessage, field: string): St
     throw invalidPart(field, `${field} has ${found}; each must be at least 1`);
   }
   const options = reportOptions(analysisOptionsOf(message.options, at('options')));
-  const { xi, seed, correlation, scope } = options;
-  const xis = countedXis(xi);
+  const shape = statisticsShape({ layers, heads, headDim }, options);
+  const { xis } = shape;
   if (JSON.stringify(message.xis) !== JSON.stringify(xis)) {
     const list = (values: readonly number[]) => `[${values.join(', ')}]`;
     throw invalidValue({ field: at('xis'), value: list(message.xis), expected: list(xis) });
   }
-  const shape = { layers, heads, headDim, xis, xi, bootstrap: { seed, correlation, scope } };
   const lengths = statisticsLengths(shape);
   const sums = (part: keyof typeof lengths, name: string) => {
     checkLength(message[part], lengths[part], at(name));

@@ -1,3 +1,5 @@
+import type { AnalysisOptions } from '../heads/analysis-options';
+import { XI_GRID } from '../heads/head-report';
 import { type BootstrapData, type BootstrapShape, BootstrapSums, bootstrapBytes } from './bootstrap';
 import { EXACT_SUM_COUNT, ExactSums, exactSumNumbers } from './exact-sum';
 import { REPLICATES } from './poisson-weights';
@@ -25,6 +27,17 @@ export interface StatisticsData {
   activation: Float64Array;
   spectrum: Float64Array;
   bootstrap: BootstrapData;
+}
+
+/** Values of ξ for which an analysis counts singular values: the grid and its own, ascending. */
+const countedXis = (xi: number) => [...new Set([...XI_GRID, xi])].sort((a, b) => a - b);
+
+/** Sizes of the statistics of a model for an analysis. */
+export function statisticsShape(
+  { layers, heads, headDim }: Pick<StatisticsShape, 'layers' | 'heads' | 'headDim'>,
+  { xi, seed, correlation, scope }: Pick<AnalysisOptions, 'xi' | 'seed' | 'correlation' | 'scope'>,
+): StatisticsShape {
+  return { layers, heads, headDim, xis: countedXis(xi), xi, bootstrap: { seed, correlation, scope } };
 }
 
 /** Length of each part of such data. Allocates nothing. */

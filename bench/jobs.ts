@@ -7,7 +7,6 @@ import { printRow } from './table';
 import { watched } from './watched';
 
 const COMMAND = path.join(__dirname, '../dist/cli/hifi.js');
-const EPOCHS = 3;
 
 /** Cost of a whole job. */
 interface Job {
@@ -15,19 +14,43 @@ interface Job {
   /** Training seconds of each epoch. */
   epochs: number[];
   peakBytes: number;
+  /** Matthews correlation on the dev rows after the best epoch. */
+  matthews: number;
 }
 
-/** Measures whole jobs on CoLA: all of hifi's work against PEFT's training and evaluation. */
-export async function benchJobs(model: string, python: string, cola: string, rounds: number): Promise<void> {
-  const [train, dev] = ['train.tsv', 'dev.tsv'].map((name) => path.join(cola, name));
+/** Size of a job: epochs, first rows of CoLA's training set, and the candidates. */
+export interface JobSize {
+  epochs: number;
+  rows: number;
+  candidates: readonly string[];
+}
+
+/** Candidates by the names of `--jobs`. */
+export const JOB_CANDIDATES = ['hifi', 'hifi-mid-top', 'lora', 'lora-top'];
+
+/**
+ * Measures whole jobs on CoLA: all of hifi's work against PEFT's training and evaluation, with the
+ * same rows, epochs, batch size and learning rates.
+ */
+export async function benchJobs(
+  model: string,
+  python: string,
+  cola: string,
+  rounds: number,
+  { epochs, rows: rowCount, candidates: names }: JobSize,
+): Promise<void> {
+  const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-bench-'));
+  const [train, dev] = [path.join(scratch, 'train.tsv'), path.join(cola, 'dev.tsv')];
+  const lines = fs.readFileSync(path.join(cola, 'train.tsv'), 'utf8').trimEnd().split('\n').slice(0, rowCount);
+  fs.writeFileSync(train, lines.map((line) => `${line}\n`).join(''));
   const hifi = (strategy: string) => async (): Promise<Job> => {
-    const out = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-bench-'));
+    const out = fs.mkdtempSync(path.join(scratch, 'out-'));
     const data = ['--task', 'cola', '--train', train, '--dev', dev];
-    const args = ['run', '--model', model, ...data, '--strategy', strategy, '--epochs', String(EPOCHS), '--out', out];
+    const args = ['run', '--model', model, ...data, '--strategy', strategy, '--epochs', String(epochs), '--out', out];
     try {
       const { seconds, peakBytes } = await watched(process.execPath, [COMMAND, ...args]);
       const metrics = JSON.parse(fs.readFileSync(path.join(out, 'metrics.json'), 'utf8')) as TrainMetrics;
-      return { seconds, peakBytes, epochs: metrics.epochs.map((epoch) => epoch.seconds) };
+      return { seconds, peakBytes, epochs: metrics.epochs.map((epoch) => epoch.seconds), matthews: metrics.best.value };
     } finally {
       fs.rmSync(out, { recursive: true });
     }
@@ -41,25 +64,29 @@ export async function benchJobs(model: string, python: string, cola: string, rou
       '--mode',
       mode,
       '--epochs',
-      String(EPOCHS),
+      String(epochs),
     ]);
-    return { seconds, peakBytes, epochs: JSON.parse(stdout).epochSeconds };
+    const { epochSeconds, matthews } = JSON.parse(stdout) as { epochSeconds: number[]; matthews: number[] };
+    return { seconds, peakBytes, epochs: epochSeconds, matthews: Math.max(...matthews) };
   };
-  const candidates: [name: string, run: () => Promise<Job>][] = [
-    ['hifi', hifi('hifi')],
-    ['hifi-mid-top', hifi('hifi-mid-top')],
-    ['PEFT LoRA r = 8', peer('lora')],
-    ['PEFT LoRA r = 8, upper half', peer('lora-top')],
-  ];
+  const known: Record<string, [name: string, run: () => Promise<Job>]> = {
+    hifi: ['hifi', hifi('hifi')],
+    'hifi-mid-top': ['hifi-mid-top', hifi('hifi-mid-top')],
+    lora: ['PEFT LoRA r = 8', peer('lora')],
+    'lora-top': ['PEFT LoRA r = 8, upper half', peer('lora-top')],
+  };
+  const candidates = names.map((name) => known[name]);
   const jobs: Job[][] = candidates.map(() => []);
   for (let round = 0; round < rounds; round++) {
     for (const [i, [, run]] of candidates.entries()) jobs[i].push(await run());
   }
+  fs.rmSync(scratch, { recursive: true });
   const rows = (work: string, figures: (job: Job) => number[], digits: number) => {
     const spreads = jobs.map((each) => spreadOf(each.flatMap(figures)));
     for (const [i, [name]] of candidates.entries()) printRow(work, name, spreads[i], spreads[0], digits);
   };
   rows('later epoch on CoLA, s', ({ epochs }) => epochs.slice(1), 2);
-  rows(`whole job on CoLA, ${EPOCHS} epochs, s`, ({ seconds }) => [seconds], 1);
+  rows(`whole job on ${lines.length} rows of CoLA, ${epochs} epochs, s`, ({ seconds }) => [seconds], 1);
   rows('peak memory of the whole job, all processes, MB', ({ peakBytes }) => [peakBytes / 1e6], 0);
+  rows('Matthews correlation on the dev rows, best epoch', ({ matthews }) => [matthews], 4);
 }

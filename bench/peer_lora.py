@@ -11,8 +11,8 @@ Modes
     shira     PEFT SHiRA on the rows of --k heads a layer in query, key and value: the parameters that hifi trains, except biases
     masked    gradients of the full Q/K/V matrices multiplied by a mask of --k heads a layer, and the task head
     full      every parameter
-shira and masked know BERT's names alone. Each runs the model's …ForSequenceClassification (2 classes) in float32 with scaled-dot-product attention and the config's
-dropout, fused AdamW, clipping by global norm 1.0, on random full-length tokens: no padding. A step is forward,
+shira and masked know BERT's names alone. Each runs the model's …ForSequenceClassification (2 classes) in float32 with the model's default attention (scaled-dot-product,
+or eager where transformers has no other, as for MPNet) and the config's dropout, fused AdamW, clipping by global norm 1.0, on random full-length tokens: no padding. A step is forward,
 backward, clipping and update. Prints a JSON line per shape: median, least and most seconds over --steps steps, after
 --warmup steps not counted.
 
@@ -43,7 +43,7 @@ class Trainer:
     def __init__(self, folder, mode, k, seed):
         torch.manual_seed(seed)
         self.masks = []
-        model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=2, attn_implementation="sdpa")
+        model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=2)
         self.vocabulary = model.config.vocab_size
         if mode == "masked":
             self.mask(model, k)
@@ -75,7 +75,10 @@ class Trainer:
         self.update(ids, mask, labels)
         return time.perf_counter() - start
 
-    def update(self, ids, mask, labels):
+    def update(self, ids, mask, labels, rate=None):
+        """One step, at the learning rate `rate` if that is given."""
+        for group in self.optimizer.param_groups if rate else ():
+            group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
         self.model(input_ids=ids, attention_mask=mask, labels=labels).loss.backward()
         for parameter, kept in self.masks:

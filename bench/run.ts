@@ -1,8 +1,9 @@
 import { parseArgs } from 'node:util';
 import { resolveModel } from '../model/resolve';
 import { benchAnalysis } from './analysis';
-import { benchJobs } from './jobs';
+import { benchJobs, JOB_CANDIDATES } from './jobs';
 import { benchServices } from './services';
+import { benchShards } from './shards';
 import { benchStart } from './start';
 import { benchSteps, STEP_SHAPES } from './steps';
 import { benchStore } from './store';
@@ -10,17 +11,20 @@ import { TABLE_HEAD } from './table';
 
 /*
  *   npm run bench -- --python PYTHON --cola FOLDER
- *     [--model M] [--rounds 10] [--only steps,analysis,jobs,start,services,store]
- *     [--shapes 16x128,32x16]
+ *     [--model M] [--rounds 10] [--only steps,analysis,jobs,start,services,store,shards]
+ *     [--shapes 16x128,32x16] [--epochs 3] [--rows 8551] [--jobs hifi,hifi-mid-top,lora,lora-top]
+ *     [--sequences 10000]
  *
  * Measures hifi and PyTorch in turn in one run, with all cores each. PYTHON has the packages of
  * test/fixtures/requirements.txt; FOLDER has CoLA's train.tsv and dev.tsv. `jobs` takes some four
  * minutes per round and has a third of the rounds. Needs the built command (npm run build) and an
  * idle machine. `--only store` needs neither PYTHON nor FOLDER,
- * `--only steps` no FOLDER. `--shapes` lists rows by tokens of a step.
+ * `--only steps` and `--only shards` no FOLDER. `--shapes` lists rows by tokens of a step,
+ * `--sequences` is the sample of `shards`. `--epochs`, `--rows` (the first of train.tsv) and
+ * `--jobs` are of `jobs` alone.
  */
 
-const PARTS = ['steps', 'analysis', 'jobs', 'start', 'services', 'store'];
+const PARTS = ['steps', 'analysis', 'jobs', 'start', 'services', 'store', 'shards'];
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -31,13 +35,20 @@ async function main(): Promise<void> {
       rounds: { type: 'string', default: '10' },
       only: { type: 'string', default: PARTS.join() },
       shapes: { type: 'string', default: STEP_SHAPES },
+      epochs: { type: 'string', default: '3' },
+      rows: { type: 'string', default: '8551' },
+      jobs: { type: 'string', default: JOB_CANDIDATES.join() },
+      sequences: { type: 'string', default: '10000' },
     },
   });
   const { python, cola } = values;
   const parts = values.only.split(',');
   const unknown = parts.find((part) => !PARTS.includes(part));
   if (unknown !== undefined) throw new Error(`--only is ${unknown}; it must name parts of ${PARTS.join(', ')}`);
-  const needsCola = parts.some((part) => part !== 'steps' && part !== 'store');
+  const candidates = values.jobs.split(',');
+  const other = candidates.find((name) => !JOB_CANDIDATES.includes(name));
+  if (other !== undefined) throw new Error(`--jobs is ${other}; it must name some of ${JOB_CANDIDATES.join(', ')}`);
+  const needsCola = parts.some((part) => !['steps', 'store', 'shards'].includes(part));
   if (needsCola && cola === undefined) throw new Error('--cola is missing: a folder with train.tsv and dev.tsv');
   if (parts.includes('store')) {
     process.stdout.write(TABLE_HEAD);
@@ -48,11 +59,14 @@ async function main(): Promise<void> {
   const rounds = Number(values.rounds);
   process.stdout.write(TABLE_HEAD);
   if (parts.includes('steps')) await benchSteps(model, python, rounds, values.shapes);
+  if (parts.includes('shards')) await benchShards(model, Number(values.sequences), rounds);
   if (cola === undefined) return;
   if (parts.includes('analysis')) await benchAnalysis(model, python, cola, rounds);
   if (parts.includes('start')) await benchStart(model, cola, rounds);
   if (parts.includes('services')) await benchServices(model, cola, rounds);
-  if (parts.includes('jobs')) await benchJobs(model, python, cola, Math.max(1, Math.round(rounds / 3)));
+  if (!parts.includes('jobs')) return;
+  const size = { epochs: Number(values.epochs), rows: Number(values.rows), candidates };
+  await benchJobs(model, python, cola, Math.max(1, Math.round(rounds / 3)), size);
 }
 
 main().catch((error: Error) => {

@@ -20,7 +20,8 @@ const PAUSE_MS = 10;
 /** Measures an analysis of two sentences on a warm analyzer, and small calls while a job trains. */
 export async function benchServices(model: string, cola: string, rounds: number): Promise<void> {
   const stateDir = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-bench-'));
-  const { child, ports } = await started(stateDir, [cola, path.dirname(model)]);
+  const any = ['--gateway-port', '0', '--analyzer-port', '0', '--trainer-port', '0'];
+  const { child, ports } = await started(['all', '--state-dir', stateDir, ...any], [cola, path.dirname(model)]);
   const gateway = new GrpcClient(`127.0.0.1:${ports.gateway}`);
   const analyzer = new GrpcClient(`127.0.0.1:${ports.analyzer}`);
   try {
@@ -78,14 +79,14 @@ export async function benchServices(model: string, cola: string, rounds: number)
   }
 }
 
-async function started(
-  stateDir: string,
-  roots: string[],
+/** Starts `hifi serve` with some arguments and data roots; waits until it is ready. */
+export async function started(
+  args: readonly string[],
+  roots: readonly string[],
 ): Promise<{ child: ChildProcess; ports: Record<string, number> }> {
-  const any = ['--gateway-port', '0', '--analyzer-port', '0', '--trainer-port', '0'];
   const data = roots.flatMap((root) => ['--data-root', path.resolve(root)]);
-  const args = [HIFI, 'serve', 'all', '--state-dir', stateDir, ...any, ...data, '--json'];
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'] });
+  const words = [HIFI, 'serve', ...args, ...data, '--json'];
+  const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'ignore'] });
   for await (const line of createInterface({ input: child.stdout! })) return { child, ports: JSON.parse(line) };
   throw new Error('hifi serve ended before it was ready');
 }

@@ -6,8 +6,8 @@ import { LmdbStore } from '../gateway/lmdb-store';
 import type { Happening } from '../gateway/record';
 import { Scheduler } from '../gateway/scheduler';
 import { gatewayService } from '../gateway/service';
+import { FolderArtifacts } from '../infra/artifacts/folder-store';
 import { Inputs } from '../infra/artifacts/inputs';
-import { ArtifactStore } from '../infra/artifacts/store';
 import { GrpcClient } from '../infra/grpc/client';
 import { GrpcServer } from '../infra/grpc/server';
 import { openLog } from '../infra/log';
@@ -38,7 +38,7 @@ const epoch = (number: number): Happening => ({
 async function main(): Promise<void> {
   const stateDir = process.argv[2];
   const store = new LmdbStore(path.join(stateDir, 'jobs'), false);
-  const artifacts = new ArtifactStore(path.join(stateDir, 'artifacts'));
+  const artifacts = new FolderArtifacts(path.join(stateDir, 'artifacts'));
   const inputs = new Inputs({ store: artifacts, dataRoots: [], scratch: path.join(stateDir, 'scratch') });
   const attempt = async (_: unknown, signal: AbortSignal) => {
     await new Promise((resolve) => signal.addEventListener('abort', resolve));
@@ -80,7 +80,7 @@ async function main(): Promise<void> {
   }
 }
 
-async function fill(store: LmdbStore, artifacts: ArtifactStore, count: number): Promise<object> {
+async function fill(store: LmdbStore, artifacts: FolderArtifacts, count: number): Promise<object> {
   const files = await Promise.all(Array.from({ length: 16 }, (_, i) => artifacts.addText(`artifact ${i}`)));
   const events: Happening[] = [
     ...Array.from({ length: 5 }, (_, i) => epoch(i + 1)),

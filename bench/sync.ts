@@ -7,7 +7,7 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { ArtifactStore } from '../infra/artifacts/store';
+import { FolderArtifacts } from '../infra/artifacts/folder-store';
 import { writeSafetensors } from '../model/safetensors';
 
 /** Float32 numbers of a tiny model's checkpoint, MiniLM's delta and its merged checkpoint. */
@@ -45,9 +45,9 @@ async function main(): Promise<void> {
         `${what}, ${4 * size} bytes, ${place}: ${synced.toFixed(1)} ms synced, ${not.toFixed(1)} ms not, ratio ${ratio}`,
       );
     }
-    const { sha256 } = await new ArtifactStore(folder).add(path.join(folder, 'synced'));
+    const { sha256 } = await new FolderArtifacts(folder).add(path.join(folder, 'synced'));
     const began = performance.now();
-    await new ArtifactStore(folder).isWhole(sha256);
+    await new FolderArtifacts(folder).isWhole(sha256);
     console.log(`${what}: checked at its first use in ${(performance.now() - began).toFixed(1)} ms`);
   }
 }

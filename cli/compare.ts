@@ -4,6 +4,7 @@ import { compare } from '../compare/comparison';
 import { checkComparisonFolder } from '../compare/comparison-folder';
 import type { CompareEvent } from '../compare/request';
 import { writeResults } from '../compare/results';
+import type { RunPlace } from '../compare/run-place';
 import { type ComparisonResults, summarise } from '../compare/summary';
 import { columnsOf, notesOf } from '../compare/tables';
 import type { DataSource } from '../data/dataset';
@@ -12,6 +13,7 @@ import { addCompareFlags, compareFlags } from './compare-flags';
 import { addDataFlags, addRowsFlag, dataFlags } from './data-flags';
 import { paths } from './flag-values';
 import { addEngineFlags, addJsonFlag, addModelFlags, addOutFlag, type Flags } from './flags';
+import { addGatewayFlags, gatewayClient, remoteModel } from './gateway-flags';
 import { metricText, printJson, secondsText, table, writeLines } from './output';
 import { inSession, modelFolder, requestedModel, type Session, show } from './session';
 import { checkOneStdin, readable } from './stdin';
@@ -26,6 +28,7 @@ export function define(command: Command): void {
   addDataFlags(command, true);
   addCompareFlags(command);
   addEngineFlags(command);
+  addGatewayFlags(command);
   addJsonFlag(command);
   command.action(compareStrategies);
 }
@@ -43,8 +46,10 @@ async function compareStrategies(flags: Flags): Promise<void> {
     const test: DataSource[] = [];
     for (const rows of testRows) test.push(await readable(rows, session.signal));
     const model = await modelFolder(flags, session);
-    const events = compare({ ...options, model, train, test, out }, session.signal);
-    return { ...(await follow(events, (event) => showEvent(session, event))), train, test };
+    return placed(flags, session, async (place) => {
+      const events = compare({ ...options, model, train, test, out, place }, session.signal);
+      return { ...(await follow(events, (event) => showEvent(session, event))), train, test };
+    });
   });
   const { settings, records, failed, model: size, train, test } = compared;
   const results = summarise(settings, records, reference, failed);
@@ -52,6 +57,22 @@ async function compareStrategies(flags: Flags): Promise<void> {
   const files = writeResults(out, { results, model: size, asked }).map((name) => path.join(out, name));
   writeLines(['', ...standingsTable(results, widthOf(process.stderr)), '', ...files]);
   if (flags.json) await printJson(results);
+}
+
+/** Compares with the runs at `--gateway`, or here. If the comparison ends early, so do its jobs. */
+async function placed<T>(flags: Flags, session: Session, work: (place?: RunPlace) => Promise<T>): Promise<T> {
+  if (flags.gateway === undefined) return work();
+  const { GatewayRuns } = require('./remote-comparison') as typeof import('./remote-comparison');
+  const gateway = gatewayClient(flags);
+  const runs = new GatewayRuns(gateway, remoteModel(flags), flags.out as string, session);
+  try {
+    return await work(runs);
+  } catch (error) {
+    await runs.cancel();
+    throw error;
+  } finally {
+    gateway.close();
+  }
 }
 
 function showEvent(session: Session, event: CompareEvent): void {

@@ -1,5 +1,7 @@
 import { didYouMean } from '../data/nearest';
 import { invalidValue } from '../foundation/errors';
+import { bucketAddress } from '../infra/artifacts/bucket-address';
+import { targetsOf } from '../infra/grpc/targets';
 
 /** Kind of a flag's value, as far as it is known: one of some words, or a path. */
 export type Takes = readonly string[] | 'file' | 'folder' | 'model';
@@ -105,6 +107,28 @@ export function aStore(flag: string): FlagParser<string> {
     throw refused(flag, text, `lmdb or nats://HOST:PORT, several with commas${didYouMean(text, ['lmdb'])}`);
   };
   return Object.assign(parse, { takes: ['lmdb'] });
+}
+
+/** Parses the targets of a service's processes, with commas. */
+export function targets(flag: string): FlagParser<string[]> {
+  return (text) => {
+    const list = targetsOf(text);
+    if (list) return list;
+    throw refused(flag, text, 'HOST:PORT or dns:///NAME:PORT, several with commas between');
+  };
+}
+
+/** Parses a place of artifacts: a folder, or a bucket of S3 with a prefix. */
+export function anArtifactPlace(flag: string): FlagParser<string> {
+  const parse = (text: string) => {
+    if (!/^\w+:\/\//.test(text) || bucketAddress(text)) return text;
+    throw refused(
+      flag,
+      text,
+      'a folder, or s3://BUCKET/PREFIX with a bucket of 3 to 63 letters, digits, dots and hyphens',
+    );
+  };
+  return Object.assign(parse, { takes: 'folder' as const });
 }
 
 /** Parses names with commas, none empty, each once, at most `most`. */

@@ -216,8 +216,8 @@ export function addTrainingFlags(command: Command): void {
   command.optionsGroup('Training:');
   const { lr, seed } = TRAIN_DEFAULTS;
   const positive = (value: number) => value > 0;
-  const peak = 'peak learning rate, after the warm-up';
-  add(command, '--lr <rate>', peak, decimal('--lr', 'a number above 0', positive), lr);
+  const peak = 'peak learning rate, after the warm-up; auto: chosen by a range test of at most half an epoch';
+  add(command, '--lr <rate|auto>', peak, decimalOr('--lr', 'a number above 0', positive, 'auto'), lr);
   addScheduleFlags(command);
   add(
     command,
@@ -225,7 +225,12 @@ export function addTrainingFlags(command: Command): void {
     'stop after this many epochs without a better dev metric (default: off)',
     wholeNumber('--early-stopping', 1),
   );
+  addOmitTextsFlag(command, 'leave the texts of the worst rows out of metrics.json and the report');
   addSeedFlag(command, seed);
+}
+
+export function addOmitTextsFlag(command: Command, what: string): void {
+  command.option('--omit-texts', what);
 }
 
 /** Adds the flags that trainings and comparisons share. */
@@ -233,7 +238,8 @@ export function addScheduleFlags(command: Command): void {
   const { epochs, batchSize, warmup, weightDecay, maxLength } = TRAIN_DEFAULTS;
   const passes = 'passes over the training rows; the delta is that of the best one by the dev metric';
   add(command, '--epochs <passes>', passes, wholeNumber('--epochs', 1), epochs);
-  addBatchSizeFlag(command, batchSize);
+  const accumulated = 'rows per step; memory does not grow with it: gradients accumulate over parts of a batch';
+  addBatchSizeFlag(command, accumulated, batchSize);
   add(
     command,
     '--warmup <share>',
@@ -298,6 +304,7 @@ export function trainingFlags(flags: Flags): TrainOptions {
     ...longTextFlags(flags),
     ...(earlyStopping !== undefined && { earlyStopping }),
     ...labelFlags(flags),
+    ...(flags.omitTexts === true && { omitTexts: true }),
     seed,
     ...engineFlags(flags),
   };
@@ -307,7 +314,7 @@ export function trainingFlags(flags: Flags): TrainOptions {
 
 export function addInferenceFlags(command: Command): void {
   command.optionsGroup('Inference:');
-  addBatchSizeFlag(command, TRAIN_DEFAULTS.batchSize);
+  addBatchSizeFlag(command, 'rows per run of the model', TRAIN_DEFAULTS.batchSize);
   // The default is that of the delta's own training, known once it is read.
   add(
     command,
@@ -331,14 +338,8 @@ export function longTextFlags(flags: Flags): Pick<TrainOptions, 'longTexts' | 's
   return { ...(longTexts !== undefined && { longTexts }), ...(stride !== undefined && { stride }) };
 }
 
-function addBatchSizeFlag(command: Command, initial: number): void {
-  add(
-    command,
-    '--batch-size <rows>',
-    'rows per step; memory does not grow with it',
-    wholeNumber('--batch-size', 1),
-    initial,
-  );
+function addBatchSizeFlag(command: Command, description: string, initial: number): void {
+  add(command, '--batch-size <rows>', description, wholeNumber('--batch-size', 1), initial);
 }
 
 // ---- engines: where they compute ----

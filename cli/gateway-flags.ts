@@ -1,3 +1,5 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
 import type { Command } from 'commander';
 import { HifiError, invalidInput } from '../foundation/errors';
 import type { GrpcClient } from '../infra/grpc/client';
@@ -30,6 +32,15 @@ export function gatewayClient(flags: Flags): GrpcClient {
   const { GrpcClient } = require('../infra/grpc/client') as typeof import('../infra/grpc/client');
   const { readCredentials } = require('../infra/grpc/credentials') as typeof import('../infra/grpc/credentials');
   return new GrpcClient(address, readCredentials(flags, flags.tls === true));
+}
+
+/**
+ * Returns the model for a gateway: its name, or its absolute folder if the services run on the same
+ * machine.
+ */
+export function remoteModel({ model, revision }: Flags): string {
+  if (revision !== undefined) throw invalidInput('--revision excludes --gateway: the services look models up');
+  return fs.existsSync(model as string) ? path.resolve(model as string) : (model as string);
 }
 
 /**

@@ -101,7 +101,7 @@ export class Progress {
    * Computes the parts of a progress text. Rate and time come from the stage, else from its start
    * as seen here.
    */
-  private partsOf({ done, total, unit, rate, remainingSeconds, loss }: StageEvent, now: number): ProgressParts {
+  private partsOf({ done, total, unit, rate, remainingSeconds, loss, lr }: StageEvent, now: number): ProgressParts {
     const seconds = (now - this.stageStart) / 1000;
     const seen = rate ?? (done > this.stageFrom && seconds > 0.5 ? (done - this.stageFrom) / seconds : undefined);
     const left = remainingSeconds ?? (seen ? (total - done) / seen : undefined);
@@ -110,7 +110,7 @@ export class Progress {
       ...(total > 1 && { amount: `${Math.round(done / scale)}/${Math.round(total / scale)}`, unit: ` ${name}` }),
       ...(seen && total > 1 && { rate: `${threeDigits(seen / scale)}${scale > 1 ? ` ${name}` : ''}/s` }),
       ...(left !== undefined && done < total && { left: `${secondsText(left)} left` }),
-      ...(loss !== undefined && { loss: `loss ${loss.toFixed(4)}` }),
+      ...(loss !== undefined && { loss: `loss ${loss.toFixed(4)}${lr === undefined ? '' : ` after a step of ${lr}`}` }),
     };
   }
 }

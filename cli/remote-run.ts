@@ -179,7 +179,7 @@ async function oneFile(rows: DataSource): Promise<DataSource> {
 }
 
 /** Uploads a dataset's file and returns the dataset as the gateway's request names it. */
-async function uploaded(gateway: GrpcClient, rows: DataSource, { signal, progress }: Session) {
+export async function uploaded(gateway: GrpcClient, rows: DataSource, { signal, progress }: Session) {
   const sent = await oneFile(rows);
   const {
     path: name,
@@ -212,17 +212,24 @@ async function uploaded(gateway: GrpcClient, rows: DataSource, { signal, progres
 }
 
 /**
- * Downloads all files of a job, each whole or not at all and checked by its hash. Complete files
- * are not downloaded again.
+ * Downloads files of a job, each whole or not at all and checked by its hash. Complete files are
+ * not downloaded again.
  *
+ * @param wanted selects files by name; default: all
  * @returns their names
  */
-async function download(gateway: GrpcClient, jobId: string, out: string, session: Session): Promise<string[]> {
+export async function download(
+  gateway: GrpcClient,
+  jobId: string,
+  out: string,
+  session: Session,
+  wanted: (name: string) => boolean = () => true,
+): Promise<string[]> {
   const all: Artifact[] = [];
   let pageToken = '';
   do {
     const page = await gateway.unary(ArtifactService.method.listArtifacts, { jobId, pageToken, pageSize: 1000 });
-    all.push(...page.artifacts.map(artifactOf));
+    all.push(...page.artifacts.map(artifactOf).filter(({ name }) => wanted(name)));
     pageToken = page.nextPageToken;
   } while (pageToken !== '');
   const total = all.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);

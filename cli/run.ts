@@ -1,4 +1,3 @@
-import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { type Command, Option } from 'commander';
 import { EXPORT_FORMATS, type ExportFormat } from '../delta/export-request';
@@ -29,13 +28,13 @@ import {
   selectionFlags,
   trainingFlags,
 } from './flags';
-import { addGatewayFlags, gatewayClient } from './gateway-flags';
+import { addGatewayFlags, gatewayClient, remoteModel } from './gateway-flags';
 import { addOnnxDtypeFlag, onnxDtypeFlag, onnxTable } from './onnx-flags';
 import { bytesText, grouped, percentText, printJson, secondsText, table, writeLines } from './output';
 import { maskTable } from './select';
 import { inSession, modelFolder, requestedModel, type Session, show } from './session';
 import { checkOneStdin, readable } from './stdin';
-import { epochLine, trainingSummary } from './train';
+import { epochLine, rateLine, trainingSummary } from './train';
 
 /** Adds the flags that describe a run, all of which a settings file may set. */
 export function addRunFlags(command: Command): void {
@@ -104,15 +103,6 @@ async function runRemotely(
   } finally {
     gateway.close();
   }
-}
-
-/**
- * Returns the model for a gateway: its name, or its absolute folder if the services run on the same
- * machine.
- */
-function remoteModel({ model, revision }: Flags): string {
-  if (revision !== undefined) throw invalidInput('--revision excludes --gateway: the services look models up');
-  return fs.existsSync(model as string) ? path.resolve(model as string) : (model as string);
 }
 
 /** Reports a run's results, for people and with `--json` for programs. */
@@ -204,6 +194,7 @@ const SHOWN_STATES: ReadonlySet<string> = new Set(['ANALYZING', 'SELECTING', 'TR
 function showEvent(session: Session, event: JobEvent): void {
   show(session, event);
   if (event.kind === 'state' && SHOWN_STATES.has(event.state)) session.progress.say(event.state.toLowerCase());
+  if (event.kind === 'rate') session.progress.say(rateLine(event.rate));
   if (event.kind === 'epoch') session.progress.say(epochLine(event.epoch));
   if (event.kind === 'artifact' && event.kept) session.progress.say(`${event.name} is stored already`);
 }

@@ -1,11 +1,12 @@
 import * as path from 'node:path';
-import { Argument, type Command } from 'commander';
+import { Argument, type Command, Option } from 'commander';
 import { homeFolder } from '../foundation/cache-folder';
+import { bucketAddress } from '../infra/artifacts/bucket-address';
 import { readCredentials, readGuard } from '../infra/grpc/credentials';
 import { SERVICE_NAMES, type ServedName, type ServeSettings } from '../infra/service/settings';
 import type { SuperviseSettings } from '../infra/service/supervisor';
 import { addressOf, HOST, PORTS } from './addresses';
-import { aPath, aStore, oneOf, paths, wholeNumber } from './flag-values';
+import { anArtifactPlace, aPath, aStore, oneOf, paths, targets, wholeNumber } from './flag-values';
 import { add, type Flags } from './flags';
 import { END_SIGNALS } from './interrupt';
 import { printJson } from './output';
@@ -20,9 +21,9 @@ export function define(command: Command): void {
   const store = "where the gateway's jobs are: lmdb, in --state-dir, or nats://HOST:PORT[,…] for several gateways";
   command.option('--store <store>', store, aStore('--store'), 'lmdb');
   command.option(
-    '--artifacts <folder>',
-    'folder of the artifacts, for several gateways that share it (default: in --state-dir)',
-    aPath('folder'),
+    '--artifacts <place>',
+    'where artifacts and checkpoints are: a folder that several services share, or s3://BUCKET/PREFIX (default: in --state-dir)',
+    anArtifactPlace('--artifacts'),
   );
   command.optionsGroup('Addresses:');
   command.option('--host <address>', 'address to serve on', HOST);
@@ -36,7 +37,9 @@ export function define(command: Command): void {
     );
   }
   for (const name of ['analyzer', 'trainer'] as const) {
-    command.option(`--${name} <host:port>`, `where the gateway finds the ${name}`, addressOf(name));
+    const found = `where the gateway finds its ${name}s: addresses with commas, or names such as dns:///hifi-${name}:${PORTS[name]}`;
+    const option = new Option(`--${name} <addresses>`, found).argParser(targets(`--${name}`));
+    command.addOption(option.default([addressOf(name)], addressOf(name)));
   }
   command.option(
     '--gateway <host:port>',
@@ -75,13 +78,14 @@ async function serveServices(service: ServedName | 'all', flags: Flags): Promise
     insecure: flags.insecure === true,
     ...(flags.http !== undefined && { httpPort: flags.http as number }),
     ...(flags.store !== 'lmdb' && { store: flags.store as string }),
-    ...(flags.artifacts !== undefined && { artifacts: path.resolve(flags.artifacts as string) }),
+    ...(flags.artifacts !== undefined && { artifacts: artifactPlace(flags.artifacts as string) }),
     ...(process.env.NATS_URL && { natsUrl: process.env.NATS_URL }),
     version: packageVersion(),
   };
   const ports = byName((name) => flags[`${name}Port`] as number);
   const credentials = readCredentials(flags, guard.tls !== undefined);
-  const peers = byName((name) => flags[name] as string);
+  const { analyzer, trainer, gateway } = flags as { analyzer: string[]; trainer: string[]; gateway?: string };
+  const peers = { analyzer, trainer, gateway };
   const { served, stop } = await (service === 'all'
     ? serveAll({ ...common, ports })
     : serveOne({ ...common, name: service, port: ports[service], peers, credentials }));
@@ -114,6 +118,8 @@ async function serveOne(settings: ServeSettings) {
   const { served, stop } = await serve(settings);
   return { served: [served], stop };
 }
+
+const artifactPlace = (given: string) => (bucketAddress(given) ? given : path.resolve(given));
 
 const byName = <T>(of: (name: ServedName) => T) =>
   Object.fromEntries(SERVICE_NAMES.map((name) => [name, of(name)])) as Record<ServedName, T>;

@@ -15,14 +15,8 @@ export function loadService(name: ServedName): Serve {
       return (require('../analyzer/serve') as typeof import('../analyzer/serve')).serveAnalyzer;
     case 'trainer':
       return (require('../trainer/serve') as typeof import('../trainer/serve')).serveTrainer;
-    case 'gateway': {
-      const { serveGateway } = require('../gateway/serve') as typeof import('../gateway/serve');
-      return (settings, parts) => {
-        const { analyzer, trainer } = settings.peers;
-        const clients = { analyzer: clientOf(analyzer, settings, parts), trainer: clientOf(trainer, settings, parts) };
-        return serveGateway({ ...settings, ...clients }, parts);
-      };
-    }
+    case 'gateway':
+      return (require('../gateway/serve') as typeof import('../gateway/serve')).serveGateway;
   }
 }
 

@@ -1,6 +1,6 @@
 import * as path from 'node:path';
 import type { Command } from 'commander';
-import type { EpochMetrics, TrainMetrics } from '../delta/training-options';
+import type { EpochMetrics, RateChoice, TrainMetrics } from '../delta/training-options';
 import { follow } from '../foundation/follow';
 import { readMask } from '../job/files';
 import { trainInFolder } from '../job/in-folder';
@@ -57,6 +57,7 @@ async function trainHeads(flags: Flags): Promise<void> {
     const request = { model, ...rows, mask, options, out, resume: rules.resume };
     return follow(trainInFolder(request, rules, signal), (event) => {
       show(session, event);
+      if (event.kind === 'rate') session.progress.say(rateLine(event.rate));
       if (event.kind === 'epoch') session.progress.say(epochLine(event.epoch));
     });
   });
@@ -68,6 +69,10 @@ async function trainHeads(flags: Flags): Promise<void> {
   writeLines(lines);
   if (flags.json) await printJson(metrics);
 }
+
+/** Formats the choice of a learning rate as one line. */
+export const rateLine = ({ lr, reason, tried, seconds }: RateChoice): string =>
+  `learning rate ${lr}, ${reason}${tried.length > 0 ? ` (${tried.length} steps, ${secondsText(seconds)})` : ''}`;
 
 /** Formats an epoch as one line. */
 export function epochLine({ epoch, trainLoss, dev, seconds }: EpochMetrics): string {
@@ -84,6 +89,7 @@ export function trainingSummary(metrics: TrainMetrics, delta: string): string[] 
     secondsText(seconds),
   ]);
   return [
+    ...(metrics.learningRate ? [rateLine(metrics.learningRate)] : []),
     ...table([['epoch  ', 'training loss', `dev ${metrics.metric}`, 'time'], ...rows], [0, 1, 2, 3]),
     `* the best, which the delta holds: dev ${metrics.metric} ${metricText(metrics.best.value)}`,
     `tuned: ${grouped(metrics.trainableParameters)} parameters of the base, ${grouped(metrics.taskHeadParameters)} of the task head`,

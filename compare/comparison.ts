@@ -7,7 +7,7 @@ import { reportModelOf } from '../model/description';
 import { claimComparison } from './comparison-folder';
 import { type ComparedData, readComparedData } from './data';
 import type { EmbeddingFile } from './features';
-import { LOGISTIC, type Method, type TunedMethod } from './methods';
+import { furtherOf, LOGISTIC, type Method, type TunedMethod } from './methods';
 import { COMPARED } from './problems';
 import { embeddedFiles, fitRegression } from './regression';
 import type { CompareEvent, CompareRequest } from './request';
@@ -15,7 +15,7 @@ import { type RunRecord, readRun } from './run-record';
 import { SeedInputs } from './seed-inputs';
 import { seedSplit } from './seed-rows';
 import { type ComparisonSettings, SPLIT_VERSION } from './settings';
-import { bestOf, removeDelta, selectionFor, storedRun, testMethod, trainMethod } from './tuning';
+import { bestOf, removeDelta, runOf, selectionFor, storedRun, testMethod, trainMethod } from './tuning';
 
 /** Result of a comparison. */
 export interface Compared {
@@ -82,12 +82,19 @@ class Comparison {
     const rates = new Map<Method, number>();
     const records: RunRecord[] = [];
     const failed = new Map<Method, RunRecord>();
+    // A method's learning rate for later seeds is known once the first seed has chosen it.
+    const { lrs } = this.request;
+    for (const seed of lrs.length === 1 ? seeds : seeds.slice(0, 1)) this.begin(methods, seed, lrs);
     for (const [i, seed] of seeds.entries()) {
       for (const method of methods) {
         if (failed.has(method)) continue;
-        const lrs = rates.has(method) ? [rates.get(method)!] : this.request.lrs;
-        const record = method === LOGISTIC ? yield* this.regression(seed) : yield* this.tuning(method, seed, lrs);
+        const rate = rates.get(method);
+        const tried = rate === undefined ? lrs : [rate];
+        const record = method === LOGISTIC ? yield* this.regression(seed) : yield* this.tuning(method, seed, tried);
         if (record.lr !== null) rates.set(method, record.lr);
+        if (i === 0 && lrs.length > 1 && record.test) {
+          for (const later of seeds.slice(1)) this.begin([method], later, [record.lr as number]);
+        }
         if (record.test) records.push(record);
         else {
           failed.set(method, record);
@@ -98,6 +105,19 @@ class Comparison {
       this.inputsBySeed.delete(seed);
     }
     return { records: records.filter(({ contestant }) => !failed.has(contestant)), failed: [...failed.values()] };
+  }
+
+  /** Begins the runs of a seed that are not stored, if they run elsewhere. */
+  private begin(methods: readonly Method[], seed: number, lrs: readonly number[]): void {
+    const { request, checkpoint } = this;
+    if (!request.place) return;
+    for (const contestant of methods) {
+      if (contestant === LOGISTIC || furtherOf(contestant, checkpoint.config)) continue;
+      for (const lr of lrs) {
+        const key = { contestant, seed, lr };
+        if (!storedRun(request.out, key)) request.place.begin(runOf(request, this.inputs(seed), key));
+      }
+    }
   }
 
   /** Trains with each learning rate and tests the best. If all fail, returns the first run. */

@@ -2,6 +2,7 @@ import type { DataSource } from '../data/dataset';
 import type { TrainOptions } from '../delta/training-options';
 import type { StageProgress, WarningEvent } from '../foundation/progress';
 import type { Method } from './methods';
+import type { RunPlace } from './run-place';
 import type { RunRecord } from './run-record';
 import type { ComparisonSettings } from './settings';
 
@@ -19,6 +20,8 @@ export interface CompareRequest
   /** Seeds, without repetition. The learning rates are compared on the first. */
   seeds: number[];
   engine: Pick<TrainOptions, 'device' | 'threads'>;
+  /** Where the heads' methods train. Default: in child processes, one after the other. */
+  place?: RunPlace;
   /** Folder of all results. A comparison with the same settings there is continued. */
   out: string;
 }

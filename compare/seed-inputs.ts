@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { analyze } from '../analyzer/analysis-engine';
-import { ANALYSIS_DEFAULTS } from '../heads/analysis-options';
+import { ANALYSIS_DEFAULTS, type AnalysisOptions } from '../heads/analysis-options';
 import type { HeadReport } from '../heads/head-report';
 import { type HeadScores, isScoreStrategy, type ScoreStrategy } from '../heads/scores';
 import type { ScoredHeads, SelectionInput } from '../heads/select';
@@ -34,6 +34,12 @@ export class SeedInputs {
     return path.join(this.folder, 'prefixes');
   }
 
+  /** Options of the analysis of all runs. */
+  get analysisOptions(): AnalysisOptions {
+    const { training, samples, engine } = this.request;
+    return { ...ANALYSIS_DEFAULTS, ...engine, samples, maxLength: training.maxLength, seed: this.seed };
+  }
+
   /** Removes large files, once all runs of the seed have ended. */
   removeLargeFiles(): void {
     fs.rmSync(this.prefixes, { recursive: true, force: true });
@@ -52,9 +58,8 @@ export class SeedInputs {
     const file = path.join(this.folder, 'heads.json');
     this.heads ??= readIfWhole(file, readHeads);
     if (this.heads) return this.heads;
-    const { model, training, samples, engine } = this.request;
-    const { maxLength } = training;
-    const options = { ...ANALYSIS_DEFAULTS, ...engine, samples, maxLength, seed: this.seed };
+    const { model } = this.request;
+    const options = this.analysisOptions;
     this.heads = yield* progressOf(analyze({ model, data: this.rows.train, options }, signal));
     writeJson(file, this.heads);
     return this.heads;

@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { isBetter } from '../delta/metrics';
 import { TRAIN_DEFAULTS, type TrainMetrics } from '../delta/training-options';
+import type { FurtherTuning } from '../delta/tuning';
 import { HifiError } from '../foundation/errors';
 import { peakOf } from '../foundation/process-memory';
 import type { Mask } from '../heads/mask';
@@ -12,6 +13,7 @@ import { evaluate, train } from '../trainer/training-engine';
 import { progressOf } from './engine-progress';
 import { furtherOf, selectionOf, type TunedMethod } from './methods';
 import type { CompareEvent, CompareRequest } from './request';
+import type { PlacedRun, RunResult } from './run-place';
 import { type RunKey, type RunRecord, readRun, runName, writeRun } from './run-record';
 import type { SeedInputs } from './seed-inputs';
 
@@ -25,6 +27,24 @@ export function selectionFor(
   return { ...defaults, ...size, tune, seed, ...selectionOf(method) };
 }
 
+/** A run with all that it depends on, except what a method tunes beside heads. */
+export function runOf(
+  request: CompareRequest,
+  inputs: SeedInputs,
+  { contestant: method, lr }: { contestant: TunedMethod; lr: number },
+): PlacedRun {
+  const { training, engine } = request;
+  const { seed, rows, analysisOptions: analysis } = inputs;
+  return {
+    name: runName({ contestant: method, seed, lr }),
+    train: rows.train,
+    dev: rows.dev,
+    analysis,
+    selection: selectionFor(method, request, seed),
+    training: { ...training, ...engine, lr, seed },
+  };
+}
+
 /** Trains a method with one seed and learning rate; {@link testMethod} removes its delta. */
 export async function* trainMethod(
   request: CompareRequest,
@@ -33,26 +53,20 @@ export async function* trainMethod(
   config: ModelConfig,
   signal: AbortSignal,
 ): AsyncGenerator<CompareEvent, RunRecord> {
-  const { model, training, engine, out } = request;
+  const { out, place } = request;
   const { seed, rows } = inputs;
   const key = { contestant: method, seed, lr };
-  const options = selectionFor(method, request, seed);
-  const { measured, seconds } = yield* inputs.measured(options.strategy, signal);
-  const mask = selectHeads(measured, options);
+  const run = runOf(request, inputs, key);
   const folder = deltaFolder(out, key);
   fs.mkdirSync(folder, { recursive: true });
   const started = performance.now();
-  const tuned = { mask, further: furtherOf(method, config) };
-  const trainRequest = {
-    model,
-    train: rows.train,
-    dev: rows.dev,
-    ...tuned,
-    options: { ...training, ...engine, lr, seed },
-  };
-  const { metrics, failure } = yield* trainingOrFailure(
-    train({ ...trainRequest, out: folder, prefixes: inputs.prefixes, resume: true }, signal),
-  );
+  const further = furtherOf(method, config);
+  const elsewhere = further ? undefined : place;
+  const { mask, metrics, failure, measuredSeconds } = yield* elsewhere
+    ? elsewhere.result(run, folder, signal)
+    : trainedHere(request.model, run, inputs, further, folder, signal);
+  const epochSeconds = sumOf(metrics?.epochs.map((epoch) => epoch.seconds) ?? []);
+  const { peakRssBytes = 0 } = metrics ?? {};
   const record: RunRecord = {
     schemaVersion: 1,
     ...key,
@@ -63,18 +77,34 @@ export async function* trainMethod(
     test: null,
     ...sizesOf(mask, metrics),
     seconds: {
-      selection: usesMeasurement(options.strategy) ? seconds : 0,
-      // The checkpoint of an interrupted run has the seconds of its epochs.
-      run: Math.max((performance.now() - started) / 1000, sumOf(metrics?.epochs.map((epoch) => epoch.seconds) ?? [])),
+      selection: usesMeasurement(run.selection.strategy) ? measuredSeconds : 0,
+      // The checkpoint of an interrupted run has the seconds of its epochs; elsewhere a run waits.
+      run: elsewhere ? epochSeconds : Math.max((performance.now() - started) / 1000, epochSeconds),
       test: 0,
     },
     // The engine's peak includes its parent process, whose memory serves all methods.
-    peakRssBytes: metrics ? Math.max(0, metrics.peakRssBytes - peakOf('self')) : null,
+    peakRssBytes: metrics ? Math.max(0, peakRssBytes - (elsewhere ? 0 : peakOf('self'))) : null,
   };
   writeRun(out, record);
   if (metrics) clearState(path.join(folder, 'state'));
   else removeDelta(out, key);
   return record;
+}
+
+/** Measures, selects and trains in child processes of this one. */
+async function* trainedHere(
+  model: string,
+  { train: rows, dev, selection, training: options }: PlacedRun,
+  inputs: SeedInputs,
+  further: FurtherTuning | undefined,
+  folder: string,
+  signal: AbortSignal,
+): AsyncGenerator<CompareEvent, RunResult> {
+  const { measured, seconds } = yield* inputs.measured(selection.strategy, signal);
+  const mask = selectHeads(measured, selection);
+  const request = { model, train: rows, dev, mask, further, options };
+  const events = train({ ...request, out: folder, prefixes: inputs.prefixes, resume: true }, signal);
+  return { mask, ...(yield* trainingOrFailure(events)), measuredSeconds: seconds };
 }
 
 /** Tests a method trained by {@link trainMethod} on all test rows. */

@@ -60,9 +60,13 @@ export function labelsOf(dataset: Dataset): Label[] {
   return dataset.labels;
 }
 
+/** The column of a dataset's labels, for messages; empty if they have none of their own. */
+export const inLabelColumn = ({ labelColumn }: Dataset) =>
+  labelColumn === undefined ? '' : ` in the column "${labelColumn}"`;
+
 /** Error for a label. @param what what would be right */
 export const refusedLabel = (dataset: Dataset, index: number, label: Label, what: string) =>
-  invalidInput(`${rowName(dataset, index)} has the label "${label}"; ${what}`);
+  invalidInput(`${rowName(dataset, index)} has the label "${label}"${inLabelColumn(dataset)}; ${what}`);
 
 export const isNumber = (text: string) => /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text);
 

@@ -3,8 +3,8 @@ import { didYouMean } from './nearest';
 
 /**
  * Problems that a model can be trained for. Each room that treats them differently has a table with
- * an entry for each: `LABELS` here, `PROBLEMS` in delta/, `LOSSES` in trainer/, `COMPARED` in
- * compare/.
+ * an entry for each: `LABELS` here, `PROBLEMS` and those of the errors in delta/, `LOSSES` in
+ * trainer/, `COMPARED` in compare/.
  */
 export const PROBLEM_TYPES = ['single-label', 'multi-label', 'regression', 'tokens', 'relevance'] as const;
 

@@ -1,7 +1,7 @@
 import { invalidInput } from '../foundation/errors';
 import type { Column } from './columns';
 import { type Dataset, rowName } from './dataset';
-import { type LabelReading, labelsOf, listOf, sortNames } from './label-reading';
+import { inLabelColumn, type LabelReading, labelsOf, listOf, sortNames } from './label-reading';
 import type { RowCells } from './row-cells';
 
 /** Labels of the problem `tokens`: a tag per word. A target has the class index of each tag. */
@@ -66,10 +66,8 @@ function encode(dataset: Dataset, names: readonly string[], owner: string): Int3
       const index = indexOf.get(tag);
       if (index !== undefined) return index;
       const word = `word ${at} (${shown(dataset.words?.[row]?.[at])})`;
-      const column = dataset.labelColumn === undefined ? '' : ` in the column "${dataset.labelColumn}"`;
-      throw invalidInput(
-        `${rowName(dataset, row)} has the tag "${tag}" for ${word}${column}; ${owner} ${listOf(names)}`,
-      );
+      const place = `${word}${inLabelColumn(dataset)}`;
+      throw invalidInput(`${rowName(dataset, row)} has the tag "${tag}" for ${place}; ${owner} ${listOf(names)}`);
     }),
   );
 }

@@ -1,16 +1,19 @@
 import { LABELS } from '../data/labels';
 import { architectureOf } from '../model/architectures';
-import type { ModelConfig } from '../model/config';
+import type { Checkpoint } from '../model/checkpoint';
+import { unnamedPad } from '../model/pad-token';
 import type { DeltaInfo, TaskHeadInfo } from './delta-info';
 import { PROBLEMS, problemStoredAs } from './problems';
 
 /** README.md of an adapter: a Hugging Face model card that says what it is and how to load it. */
-export function adapterCard(info: DeltaInfo, config: ModelConfig): string {
+export function adapterCard(info: DeltaInfo, { config, folder }: Pick<Checkpoint, 'config' | 'folder'>): string {
   const { base, mask, id2label, task } = info;
   const { pipeline, modelClass } = PROBLEMS[problemStoredAs(info.problemType)].transformers;
   // A task head that reads the last token finds it by the padding token.
-  const isUnnamed = architectureOf(config).padsAsTokenizer && config.raw.pad_token_id == null;
-  const padding = isUnnamed ? `, pad_token_id=${config.padTokenId}` : '';
+  const { padsAsTokenizer } = architectureOf(config);
+  const isOther = padsAsTokenizer && config.raw.pad_token_id !== config.padTokenId;
+  const padding = isOther ? `, pad_token_id=${config.padTokenId}` : '';
+  const text = padsAsTokenizer && unnamedPad(folder, config.padTokenId);
   const layers = new Set(mask.heads.map(({ layer }) => layer)).size;
   return `---
 base_model: ${JSON.stringify(base.name)}
@@ -34,7 +37,7 @@ model = AutoModel${modelClass}.from_pretrained(
     base, dtype="float32", ignore_mismatched_sizes=True, ${labelArguments(info)}${padding}
 )
 model = PeftModel.from_pretrained(model, "path/to/this/folder").eval()
-tokenizer = AutoTokenizer.from_pretrained(base)
+tokenizer = AutoTokenizer.from_pretrained(base)${text ? `\ntokenizer.pad_token = ${JSON.stringify(text)}` : ''}
 \`\`\`
 
 \`transformers\` reports that the classifier is new or has another size; the adapter contains it (\`modules_to_save\`). Servers that load

@@ -46,7 +46,7 @@ export async function exportAdapter({ checkpoint, delta, out }: AdapterExport): 
   publishFolder(out, (folder) => {
     writeSafetensors(path.join(folder, ADAPTER_TENSORS), tensors, { format: 'pt' });
     fs.writeFileSync(path.join(folder, ADAPTER_CONFIG), `${JSON.stringify(config, null, 2)}\n`);
-    fs.writeFileSync(path.join(folder, ADAPTER_CARD), adapterCard(delta.info, checkpoint.config));
+    fs.writeFileSync(path.join(folder, ADAPTER_CARD), adapterCard(delta.info, checkpoint));
   });
 }
 

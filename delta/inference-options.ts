@@ -4,6 +4,7 @@ import { LONG_TEXTS, type LongTexts } from '../data/word-windows';
 import type { Device } from '../foundation/device';
 import type { StageProgress, WarningEvent } from '../foundation/progress';
 import { ENGINE_RULES, optionsCheck, wholeFrom1 } from '../heads/options';
+import type { ErrorAnalysis } from './error-analysis';
 
 /** Options of running a tuned model. */
 export interface InferenceOptions {
@@ -34,6 +35,8 @@ export interface EvaluateRequest {
    * rows. Default: all rows.
    */
   heldOutBy?: number;
+  /** True to leave the texts of the worst rows out of the evaluation. Default: false. */
+  omitTexts?: boolean;
   options: InferenceOptions;
 }
 
@@ -51,6 +54,8 @@ export interface EvaluateResult {
   loss: number;
   /** Metrics by name, such as `accuracy`, `f1_micro`, `ndcg_at_10`, `pearson`. */
   metrics: Record<string, number>;
+  /** Errors by class and by row. */
+  errorAnalysis: ErrorAnalysis;
 }
 
 /** Prediction of one row: its answer and its raw logits. */

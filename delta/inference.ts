@@ -14,6 +14,7 @@ import { relayed } from '../foundation/follow';
 import { StageMeter, type StageProgress } from '../foundation/progress';
 import type { ModelConfig } from '../model/config';
 import { loadTokenizer } from '../model/tokenizer';
+import { analyseErrors } from './analyse-errors';
 import { labelsOf, type TaskHeadInfo } from './delta-info';
 import {
   type EvaluateRequest,
@@ -65,7 +66,8 @@ export async function* evaluateModel(
     const logits = yield* run(model, dataset, request.options, signal);
     const metrics = metricsOf(task, labels);
     const { loss, ...scores } = score(logits, targets, labels, metrics);
-    return { task, metric: metrics.best, rows: dataset.rows, loss, metrics: scores };
+    const errors = analyseErrors(logits, { dataset, targets }, labels, request.omitTexts);
+    return { task, metric: metrics.best, rows: dataset.rows, loss, metrics: scores, errorAnalysis: errors };
   } finally {
     await model.close();
   }

@@ -12,9 +12,13 @@ import { readTokenizerFiles } from '../model/tokenizer/files';
 export function writeOnnxTokenizer(base: string, folder: string, config: ModelConfig, segments: boolean): void {
   const { tokenizer, config: stored } = readTokenizerFiles(base);
   const limit = typeof stored.model_max_length === 'number' ? stored.model_max_length : config.maxPositions;
+  const pad = tokenOf(tokenizer, config.padTokenId);
+  // A task head that reads the last token finds it by this padding token.
+  const isRead = architectureOf(config).padsAsTokenizer && pad !== undefined;
   const complete = {
-    pad_token: tokenOf(tokenizer, config.padTokenId),
+    pad_token: pad,
     ...stored,
+    ...(isRead && { pad_token: pad }),
     tokenizer_class: classOf(stored.tokenizer_class, config, segments),
     model_max_length: Math.min(limit, config.maxPositions),
   };

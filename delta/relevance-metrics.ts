@@ -13,8 +13,20 @@ type Judgements = ArrayLike<Judgement>;
 
 /** Row of a query. */
 interface Ranked {
+  /** Index of the row. */
+  row: number;
   score: number;
   relevance: number;
+}
+
+/** Place of a query's best relevant row among the query's rows. */
+export interface QueryRanking {
+  /** Rank of the relevant row with the highest score, from 1. Of equal scores it comes last. */
+  rank: number;
+  /** Number of the query's rows. */
+  rows: number;
+  /** nDCG@10 of the query, 0 … 1. */
+  ndcg: number;
 }
 
 /**
@@ -22,11 +34,7 @@ interface Ranked {
  * relevance divided by log2(rank + 1), ranks from 1. Rows of equal score share the mean of their
  * gains, as in scikit-learn's `ndcg_score`.
  */
-export const ndcg = (scores: Scores, targets: Judgements): number =>
-  meanOverQueries(scores, targets, (rows) => {
-    const ideal = rows.map(({ relevance }) => ({ relevance, score: relevance }));
-    return discountedGain(rows) / discountedGain(ideal);
-  });
+export const ndcg = (scores: Scores, targets: Judgements): number => meanOverQueries(scores, targets, ndcgOf);
 
 /**
  * Mean over the queries of 1 / rank of the first relevant row; 0 if it is below the best 10. Of
@@ -34,9 +42,18 @@ export const ndcg = (scores: Scores, targets: Judgements): number =>
  */
 export const reciprocalRank = (scores: Scores, targets: Judgements): number =>
   meanOverQueries(scores, targets, (rows) => {
-    const best = Math.max(...rows.filter(({ relevance }) => relevance > 0).map(({ score }) => score));
-    const rank = 1 + rows.filter(({ score, relevance }) => score > best || (score === best && relevance === 0)).length;
+    const rank = rankOf(rows, bestRelevant(rows));
     return rank > CUTOFF ? 0 : 1 / rank;
+  });
+
+/** Rankings of queries with a relevant row, each with the best such row and the first of all. */
+export const rankings = (scores: Scores, targets: Judgements): (QueryRanking & { best: number; first: number })[] =>
+  answeredQueries(scores, targets).map((rows) => {
+    const best = bestRelevant(rows);
+    const rank = rankOf(rows, best);
+    // Of equal scores an irrelevant row is the first, as in the rank.
+    const first = rows.toSorted((a, b) => b.score - a.score || a.relevance - b.relevance)[0];
+    return { rank, rows: rows.length, ndcg: ndcgOf(rows), best: best.row, first: first.row };
   });
 
 /**
@@ -44,7 +61,7 @@ export const reciprocalRank = (scores: Scores, targets: Judgements): number =>
  * the highest down, as scikit-learn's `average_precision_score`; 0 without a relevant row.
  */
 export function averagePrecision(scores: Scores, targets: Judgements): number {
-  const rows = Array.from(targets, ({ relevance }, row) => ({ score: scores[row], relevance }));
+  const rows = Array.from(targets, ({ relevance }, row) => ({ row, score: scores[row], relevance }));
   const relevant = rows.filter(({ relevance }) => relevance > 0).length;
   if (relevant === 0) return 0;
   let [found, seen, sum] = [0, 0, 0];
@@ -62,14 +79,32 @@ export const isIrrelevant = (targets: Judgements): boolean =>
   Array.from(targets).every(({ relevance }) => relevance === 0);
 
 function meanOverQueries(scores: Scores, targets: Judgements, metric: (rows: Ranked[]) => number): number {
+  const answered = answeredQueries(scores, targets);
+  return answered.length === 0 ? 0 : answered.reduce((sum, rows) => sum + metric(rows), 0) / answered.length;
+}
+
+/** Rows of each query that has a relevant one. */
+function answeredQueries(scores: Scores, targets: Judgements): Ranked[][] {
   const byQuery = new Map<number, Ranked[]>();
   for (const [row, { query, relevance }] of Array.from(targets).entries()) {
     const rows = byQuery.get(query) ?? [];
     byQuery.set(query, rows);
-    rows.push({ score: scores[row], relevance });
+    rows.push({ row, score: scores[row], relevance });
   }
-  const answered = [...byQuery.values()].filter((rows) => rows.some(({ relevance }) => relevance > 0));
-  return answered.length === 0 ? 0 : answered.reduce((sum, rows) => sum + metric(rows), 0) / answered.length;
+  return [...byQuery.values()].filter((rows) => rows.some(({ relevance }) => relevance > 0));
+}
+
+/** Relevant row with the highest score; the first of equals. */
+const bestRelevant = (rows: readonly Ranked[]): Ranked =>
+  rows.filter(({ relevance }) => relevance > 0).reduce((best, row) => (row.score > best.score ? row : best));
+
+/** Rank of a relevant row, behind irrelevant rows of the same score. */
+const rankOf = (rows: readonly Ranked[], { score }: Ranked): number =>
+  1 + rows.filter((row) => row.score > score || (row.score === score && row.relevance === 0)).length;
+
+function ndcgOf(rows: readonly Ranked[]): number {
+  const ideal = rows.map((row) => ({ ...row, score: row.relevance }));
+  return discountedGain(rows) / discountedGain(ideal);
 }
 
 /** DCG@10; tied rows share their ranks' discounts evenly. */

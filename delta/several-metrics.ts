@@ -1,3 +1,5 @@
+import { type Counts, scoresOf, sumOfCounts } from './class-scores';
+
 /*
  * Metrics of several labels per row, as scikit-learn defines them. A row's prediction and its
  * target have 1 for each of its labels, else 0. // [C]
@@ -5,29 +7,13 @@
 
 type Rows = ArrayLike<Uint8Array>;
 
-/** Cells of one label, or of all, in which prediction and target agree or differ. */
-interface Counts {
-  truePositives: number;
-  falsePositives: number;
-  falseNegatives: number;
-}
-
 /** F1 of all cells together; 0 if no row has and no row is predicted a label. */
 export const microF1 = (predictions: Rows, targets: Rows): number =>
-  f1Of(
-    countsByLabel(predictions, targets).reduce(
-      (sum, each) => ({
-        truePositives: sum.truePositives + each.truePositives,
-        falsePositives: sum.falsePositives + each.falsePositives,
-        falseNegatives: sum.falseNegatives + each.falseNegatives,
-      }),
-      { truePositives: 0, falsePositives: 0, falseNegatives: 0 },
-    ),
-  );
+  scoresOf(sumOfCounts(countsByLabel(predictions, targets))).f1;
 
 /** Mean of the labels' F1; a label that no row has and no row is predicted counts 0. */
 export function macroF1(predictions: Rows, targets: Rows): number {
-  const scores = countsByLabel(predictions, targets).map(f1Of);
+  const scores = countsByLabel(predictions, targets).map((counts) => scoresOf(counts).f1);
   return scores.length === 0 ? 0 : scores.reduce((a, b) => a + b, 0) / scores.length;
 }
 
@@ -43,7 +29,8 @@ export function subsetAccuracy(predictions: Rows, targets: Rows): number {
 /** True if no row has a label. */
 export const isUnlabelled = (targets: Rows): boolean => Array.from(targets).every((target) => !target.includes(1));
 
-function countsByLabel(predictions: Rows, targets: Rows): Counts[] {
+/** Counts of each label. // [C] */
+export function countsByLabel(predictions: Rows, targets: Rows): Counts[] {
   const counts = Array.from(targets[0] ?? [], () => ({ truePositives: 0, falsePositives: 0, falseNegatives: 0 }));
   for (let row = 0; row < targets.length; row++) {
     for (const [label, of] of counts.entries()) {
@@ -54,9 +41,4 @@ function countsByLabel(predictions: Rows, targets: Rows): Counts[] {
     }
   }
   return counts;
-}
-
-function f1Of({ truePositives, falsePositives, falseNegatives }: Counts): number {
-  const total = 2 * truePositives + falsePositives + falseNegatives;
-  return total === 0 ? 0 : (2 * truePositives) / total;
 }

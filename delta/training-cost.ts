@@ -37,7 +37,10 @@ export interface TrainingCost {
   seconds: {
     /** Scores of the heads; absent for a strategy that needs no gradients. */
     scoring?: number;
-    /** Start of the process, reading, tokenizing, loading, frozen layers' pass over all rows. */
+    /**
+     * Start of the process, reading, tokenizing, loading, frozen layers' pass over all rows, range
+     * test of the learning rate.
+     */
     preparation: number;
     /** Steps of all epochs. */
     steps: number;

@@ -6,6 +6,7 @@ import type { StageProgress, WarningEvent, WorkInterval } from '../foundation/pr
 import type { Artifact } from '../foundation/stored-file';
 import type { Mask } from '../heads/mask';
 import { ENGINE_RULES, numberIn, optionsCheck, seedRule, wholeFrom1 } from '../heads/options';
+import type { ErrorAnalysis } from './error-analysis';
 import { WINDOW_RULES } from './inference-options';
 import type { OnnxModel } from './onnx-folder';
 import type { FurtherTuning } from './tuning';
@@ -14,10 +15,13 @@ import type { FurtherTuning } from './tuning';
 export interface TrainOptions {
   /** Number of passes over the training rows, ≥ 1. */
   epochs: number;
-  /** Number of rows per step, ≥ 1. */
+  /**
+   * Number of rows per step, ≥ 1. Memory does not grow with it: gradients accumulate over parts of
+   * a batch.
+   */
   batchSize: number;
-  /** Peak learning rate, > 0. */
-  lr: number;
+  /** Peak learning rate, > 0; `auto` chooses it by a range test on the training rows. */
+  lr: number | 'auto';
   /** Share of the steps over which the learning rate rises, 0 … 1. */
   warmup: number;
   /** Decoupled weight decay, ≥ 0, of matrices but not of biases or norms. */
@@ -46,6 +50,8 @@ export interface TrainOptions {
   longTexts?: LongTexts;
   /** Number of tokens that neighbouring windows share, ≥ 0. Default: 64. */
   stride?: number;
+  /** True to leave the worst rows' texts out of metrics.json and the report. Default: false. */
+  omitTexts?: boolean;
   /** Seed for shuffling, dropout and initial weights, an integer 0 … 2³²−1. */
   seed: number;
   /** Device of the computation. */
@@ -58,7 +64,10 @@ export interface TrainOptions {
  * Default options: five epochs of 32 rows per step, learning rate 1e-3 after a warm-up over 6 % of
  * the steps, 128 tokens per row.
  */
-export const TRAIN_DEFAULTS: TrainOptions = {
+export const TRAIN_DEFAULTS: TrainOptions & {
+  /** Peak learning rate. */
+  lr: number;
+} = {
   epochs: 5,
   batchSize: 32,
   lr: 1e-3,
@@ -75,10 +84,12 @@ const isWeight = (value: unknown) => typeof value === 'number' && value > 0 && N
 const areWeights = (value: unknown) =>
   typeof value === 'object' && value !== null && !Array.isArray(value) && Object.values(value).every(isWeight);
 
+const LR = 'a number above 0, or auto';
+
 const schema = z.strictObject({
   epochs: wholeFrom1,
   batchSize: wholeFrom1,
-  lr: numberIn('above 0', (lr) => lr > 0),
+  lr: z.union([z.literal('auto'), numberIn(LR, (lr) => lr > 0 && Number.isFinite(lr))], LR),
   warmup: share,
   weightDecay: numberIn('at least 0', (decay) => decay >= 0),
   maxLength: wholeFrom1,
@@ -87,6 +98,7 @@ const schema = z.strictObject({
   labelSmoothing: share.optional(),
   threshold: share.optional(),
   ...WINDOW_RULES,
+  omitTexts: z.boolean('true or false').optional(),
   seed: seedRule,
   ...ENGINE_RULES,
 });
@@ -136,7 +148,37 @@ export interface EpochMetrics {
  * Event of a running training. A resumed run first repeats the events of the epochs that it has
  * evaluated. Its intervals: `load`, `prefix` and one `evaluate` per epoch (attribute `epoch`).
  */
-export type TrainEvent = StageProgress | WarningEvent | WorkInterval | EpochEvent | CheckpointEvent;
+export type TrainEvent = StageProgress | WarningEvent | WorkInterval | RateEvent | EpochEvent | CheckpointEvent;
+
+/** Learning rate that `lr: 'auto'` chose, and the range test that chose it. */
+export interface RateChoice {
+  /** Peak learning rate of the training. A training with this `lr` has the same delta. */
+  lr: number;
+  /** Reason for the choice, one line. */
+  reason: string;
+  /** Steps of the range test in order, none if there are too few rows for it. */
+  tried: TriedRate[];
+  /** Number of rows that the test read, those of forward passes alone included. */
+  rows: number;
+  /** Wall time of the test in seconds. */
+  seconds: number;
+}
+
+/** Step of a range test. */
+export interface TriedRate {
+  /** Learning rate of the step. */
+  lr: number;
+  /** Mean loss on the test's own rows after the step; null if it is no finite number. */
+  loss: number | null;
+}
+
+/** Event of a learning rate that `lr: 'auto'` chose. */
+export interface RateEvent {
+  /** Kind of event. */
+  kind: 'rate';
+  /** Choice and its reason. */
+  rate: RateChoice;
+}
 
 /** Event of an epoch that was evaluated. */
 export interface EpochEvent {
@@ -184,6 +226,10 @@ export interface TrainMetrics {
   seed: number;
   /** Device of the computation. */
   deviceUsed: 'cpu' | 'cuda';
+  /** Errors of the best epoch on the dev rows. */
+  errorAnalysis?: ErrorAnalysis;
+  /** Choice of the learning rate; absent if it was given. */
+  learningRate?: RateChoice;
   /** Number of dev rows with the texts of a training row; absent if there are none. */
   devDuplicates?: number;
   /** Files of the ONNX folder, once a job has exported one. */

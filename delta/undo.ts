@@ -22,6 +22,8 @@ import { putSlice, type Slice, takeSlice } from './slices';
  *   header/FILE      U8, the file's first bytes: 8 for the length, then its JSON header
  *   config           U8, the base's config.json
  *   index            U8, a sharded base's model.safetensors.index.json
+ *   tokenizer/FILE   U8, a base's tokenizer file that differs in the merged checkpoint; empty if
+ *                    the base has none
  *   rows/NAME        displaced values of a tuned slice, in the base's type; columns transposed
  *   tensor/NAME      a whole tensor that the merged checkpoint dropped or replaced
  *   metadata.plan    UndoPlan: the name of each other tensor of the base in the merged checkpoint
@@ -29,6 +31,7 @@ import { putSlice, type Slice, takeSlice } from './slices';
 export const UNDO_FILE = 'undo.safetensors';
 const CONFIG = 'config';
 const INDEX = 'index';
+const TOKENIZER = 'tokenizer/';
 
 /** Tensor of the base that is also in the merged checkpoint. */
 export interface SharedTensor {
@@ -63,8 +66,16 @@ const undoPlan = z.object({
 });
 type UndoPlan = z.infer<typeof undoPlan>;
 
-/** Writes the file that {@link undoCheckpoint} needs beside the merged model.safetensors. */
-export function writeUndo(folder: string, checkpoint: Checkpoint, shared: readonly SharedTensor[]): void {
+/**
+ * Writes the file that {@link undoCheckpoint} needs beside the merged model.safetensors.
+ * @param changed names of the tokenizer's files that differ from the base's
+ */
+export function writeUndo(
+  folder: string,
+  checkpoint: Checkpoint,
+  shared: readonly SharedTensor[],
+  changed: readonly string[],
+): void {
   const { weights, name, sha256 } = checkpoint;
   const rebuilt = baseFilesOf(weights);
   const plan: UndoPlan = {
@@ -98,6 +109,9 @@ export function writeUndo(folder: string, checkpoint: Checkpoint, shared: readon
   for (const file of rebuilt.files) whole(`header/${file.name}`, file.header);
   whole(CONFIG, readRegularFile(path.join(checkpoint.folder, 'config.json'))!);
   if (rebuilt.index) whole(INDEX, rebuilt.index);
+  for (const name of changed) {
+    whole(TOKENIZER + name, readRegularFile(path.join(checkpoint.folder, name)) ?? new Uint8Array(0));
+  }
   writeSafetensors(path.join(folder, UNDO_FILE), sources, { format: 'hifi-undo', plan: JSON.stringify(plan) });
 }
 
@@ -130,6 +144,7 @@ export function undoCheckpoint(folder: string, out: string): Rebuilt {
       fs.writeFileSync(path.join(beside, 'config.json'), merged.undo.bytes(CONFIG));
       if (merged.undo.tensors.has(INDEX)) fs.writeFileSync(path.join(beside, WEIGHTS_INDEX), merged.undo.bytes(INDEX));
       copyTokenizer(folder, beside);
+      restoreTokenizer(merged.undo, beside);
     });
     const { sha256, rebuiltSha256 = sha256 } = merged.plan.base;
     return { sha256: rebuiltSha256 };
@@ -146,6 +161,16 @@ export function copyTokenizer(from: string, to: string): void {
   for (const name of TOKENIZER_FILES) {
     const bytes = readRegularFile(path.join(from, name));
     if (bytes !== undefined) fs.writeFileSync(path.join(to, name), bytes);
+  }
+}
+
+/** Replaces the tokenizer's files that differ from the base's. */
+function restoreTokenizer(undo: SafetensorsFile, folder: string): void {
+  for (const name of TOKENIZER_FILES.filter((each) => undo.tensors.has(TOKENIZER + each))) {
+    const bytes = undo.bytes(TOKENIZER + name);
+    const file = path.join(folder, name);
+    if (bytes.length > 0) fs.writeFileSync(file, bytes);
+    else fs.rmSync(file, { force: true });
   }
 }
 

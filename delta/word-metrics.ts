@@ -1,3 +1,5 @@
+import { scoresOf, sumOfCounts } from './class-scores';
+import { countsOf, entityConfusion } from './confusion';
 import { entitiesOf } from './entities';
 
 /*
@@ -10,19 +12,8 @@ type Rows = ArrayLike<Int32Array>;
  * F1 of entities: one counts if its type and both ends agree. 0 if no row has and no row is
  * predicted an entity.
  */
-export function entityF1(predictions: Rows, targets: Rows, names: readonly string[]): number {
-  let [right, found, all] = [0, 0, 0];
-  const keysOf = (row: Int32Array) =>
-    entitiesOf(Array.from(row, (index) => names[index])).map(({ label, start, end }) => `${start} ${end} ${label}`);
-  for (let row = 0; row < targets.length; row++) {
-    const real = new Set(keysOf(targets[row]));
-    const answers = keysOf(predictions[row]);
-    right += answers.filter((answer) => real.has(answer)).length;
-    found += answers.length;
-    all += real.size;
-  }
-  return found + all === 0 ? 0 : (2 * right) / (found + all);
-}
+export const entityF1 = (predictions: Rows, targets: Rows, names: readonly string[]): number =>
+  scoresOf(sumOfCounts(countsOf(entityConfusion(predictions, targets, names)))).f1;
 
 /** Returns true if no word is in an entity. */
 export const hasNoEntity = (targets: Rows, names: readonly string[]): boolean =>

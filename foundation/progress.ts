@@ -14,11 +14,16 @@ export interface StageProgress {
   rate?: number;
   /** Seconds until the stage ends at that rate. */
   remainingSeconds?: number;
-  /** Loss of a training step. */
+  /** Loss of a training step; in a range test the loss after it. */
   loss?: number;
+  /** Learning rate of a range test's step. */
+  lr?: number;
   /** Tokens that this process has trained on so far, without padding. */
   tokens?: number;
 }
+
+/** Numbers of the last step. */
+type StepNumbers = Pick<StageProgress, 'loss' | 'lr' | 'tokens'>;
 
 /** Warning for the caller, which does not end the work. */
 export interface WarningEvent {
@@ -65,7 +70,7 @@ export class StageMeter {
   ) {}
 
   /** Progress after `done` units. @param step numbers of the last step */
-  at(done: number, step: Pick<StageProgress, 'loss' | 'tokens'> = {}): StageProgress {
+  at(done: number, step: StepNumbers = {}): StageProgress {
     const { stage, total, unit, from } = this;
     const seconds = (performance.now() - this.started) / 1000;
     const event: StageProgress = { kind: 'progress', stage, done, total, unit, ...step };
@@ -75,7 +80,7 @@ export class StageMeter {
   }
 
   /** Progress, at most one event per 250 ms; the last event of the stage always comes. */
-  due(done: number, step?: Pick<StageProgress, 'loss' | 'tokens'>): StageProgress[] {
+  due(done: number, step?: StepNumbers): StageProgress[] {
     const now = performance.now();
     if (now - this.last < INTERVAL && done < this.total) return [];
     this.last = now;

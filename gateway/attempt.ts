@@ -15,7 +15,6 @@ import type { Claim, JobStore } from './store';
 /** Dependencies of an attempt. */
 export interface AttemptParts extends Workers {
   store: JobStore;
-  telemetry: Telemetry;
   /** Duration of each state, in seconds. */
   seconds: Histogram;
   log: Logger;
@@ -153,13 +152,16 @@ function recordInterrupted(
  * Converts a driver's event to changes of the job. A result becomes the files that it consists of.
  */
 async function happeningsOf(event: Exclude<JobEvent, { kind: 'state' }>, place: RecordPlace): Promise<Happening[]> {
+  if (event.kind === 'rate') return []; // the metrics have it
   if (event.kind !== 'artifact') return [event];
   // report.html and the folder report/ are one result.
   const names = event.name === 'report.html' ? ['report.html', 'report'] : [event.name];
   const files = names.flatMap((name) => place.take(name));
   const happened: Happening[] = files.map((artifact) => ({ kind: 'artifact', artifact }));
   if (event.name === 'metrics.json' && files.length > 0) {
-    happened.push({ kind: 'metrics', metrics: readResult('metrics.json', await place.pathOf(files[0])) });
+    // Records and their events have no texts of rows: the file alone has the errors.
+    const { errorAnalysis: _, ...metrics } = readResult('metrics.json', await place.pathOf(files[0]));
+    happened.push({ kind: 'metrics', metrics });
   }
   return happened;
 }

@@ -15,7 +15,7 @@ export class FileHolds {
   ) {}
 
   /** Holds a file. @returns true if it exists */
-  hold(sha256: string): boolean {
+  async hold(sha256: string): Promise<boolean> {
     if (!this.held.has(sha256)) this.held.set(sha256, this.store.hold(sha256));
     return this.artifacts.has(sha256);
   }
@@ -25,7 +25,7 @@ export class FileHolds {
     for (;;) {
       const file = await this.artifacts.addText(text);
       // The file may have existed before, and may have been removed before it was held.
-      if (this.hold(file.sha256)) return file;
+      if (await this.hold(file.sha256)) return file;
     }
   }
 

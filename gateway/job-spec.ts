@@ -1,7 +1,7 @@
 import { EXPORT_FORMATS, type ExportFormat } from '../delta/export-request';
 import { HifiError, invalidValue, renamed, shown } from '../foundation/errors';
 import { headsToChoose } from '../heads/select';
-import type { GrpcClient } from '../infra/grpc/client';
+import type { Calls } from '../infra/grpc/client';
 import type { JobSpec } from '../job/job';
 import { AnalyzerService, type DescribeModelResponse } from '../proto/gen/hifi/v1/analyzer_pb';
 import type { TextDataset } from '../proto/gen/hifi/v1/dataset_pb';
@@ -54,7 +54,7 @@ function formatNamed(format: string, i: number): ExportFormat {
  * @throws RpcError the analyzer's error for the model; HifiError INVALID_INPUT for a `k` or
  *   `budget` that the model does not allow
  */
-export async function checkModel(spec: ServedSpec, analyzer: GrpcClient, signal: AbortSignal): Promise<void> {
+export async function checkModel(spec: ServedSpec, analyzer: Calls, signal: AbortSignal): Promise<void> {
   let model: DescribeModelResponse;
   try {
     const settings = { signal, timeoutMs: DESCRIBE_MS };

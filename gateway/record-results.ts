@@ -50,7 +50,7 @@ export class RecordPlace implements JobPlace {
   async exported(): Promise<void> {}
 
   async write<N extends ResultName>(name: N, content: ResultFiles[N]): Promise<void> {
-    this.put({ name, ...(await this.holds.addText(resultText(content))) });
+    await this.put({ name, ...(await this.holds.addText(resultText(content))) });
   }
 
   /**
@@ -59,8 +59,8 @@ export class RecordPlace implements JobPlace {
    * @throws RpcError ABORTED if it is missing: it was deleted in the meantime, and another attempt
    *   creates it again
    */
-  put(artifact: { name: string } & StoredFile): void {
-    if (!this.holds.hold(artifact.sha256)) {
+  async put(artifact: { name: string } & StoredFile): Promise<void> {
+    if (!(await this.holds.hold(artifact.sha256))) {
       throw new RpcError(status.ABORTED, 'ARTIFACT_GONE', `${artifact.name} was deleted before the job had it`);
     }
     this.files.set(artifact.name, artifact);

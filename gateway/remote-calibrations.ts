@@ -1,6 +1,6 @@
 import { failed } from '../foundation/errors';
 import type { StageProgress } from '../foundation/progress';
-import type { GrpcClient } from '../infra/grpc/client';
+import type { Calls } from '../infra/grpc/client';
 import { type Calibrations, scoringToMeasure } from '../job/estimate';
 import { analysisCostOf, trainingCostOf } from '../proto/costs';
 import { AnalyzerService } from '../proto/gen/hifi/v1/analyzer_pb';
@@ -25,7 +25,7 @@ const FIELDS = {
 };
 
 /** Measurements by the analyzer's and the trainer's services. */
-export function remoteCalibrations(analyzer: GrpcClient, trainer: GrpcClient): Calibrations<TextDataset> {
+export function remoteCalibrations(analyzer: Calls, trainer: Calls): Calibrations<TextDataset> {
   return {
     analysis({ model, train: dataset, analysis }, signal) {
       const request = { model, dataset, options: analysisMessage(analysis) };

@@ -4,17 +4,18 @@ import { parseDeltaInfo } from '../delta/delta-info';
 import type { ExportResult } from '../delta/export-request';
 import type { TrainMetrics } from '../delta/training-options';
 import { HifiError } from '../foundation/errors';
-import type { HeadReport } from '../heads/head-report';
 import type { HeadScores } from '../heads/scores';
 import { selectHeads } from '../heads/select';
 import type { Inputs } from '../infra/artifacts/inputs';
 import type { ArtifactStore } from '../infra/artifacts/store';
 import type { ProcessOptions } from '../infra/engine';
 import type { CallAttempt } from '../infra/grpc/attempts';
-import type { GrpcClient } from '../infra/grpc/client';
+import type { Calls } from '../infra/grpc/client';
+import type { Room } from '../infra/grpc/workers';
+import type { Telemetry } from '../infra/telemetry';
 import { type JobSpec, type JobStages, scoringOf } from '../job/job';
 import { artifactOf } from '../proto/artifact';
-import { AnalyzerService, ReportView } from '../proto/gen/hifi/v1/analyzer_pb';
+import { ReportView } from '../proto/gen/hifi/v1/analyzer_pb';
 import type { Artifact } from '../proto/gen/hifi/v1/artifact_pb';
 import type { TextDataset } from '../proto/gen/hifi/v1/dataset_pb';
 import { TrainerService } from '../proto/gen/hifi/v1/trainer_pb';
@@ -28,13 +29,15 @@ import { epochOf, metricsOf } from '../proto/training';
 import { writeReportInChild } from '../report/write-report';
 import type { RecordPlace } from './record-results';
 import { reportInputs } from './report-inputs';
+import { analyzed, shardCount } from './sharded-analysis';
 
 /** Services and stores that a job's stages use. */
 export interface Workers {
-  analyzer: GrpcClient;
-  trainer: GrpcClient;
+  analyzer: Calls & Pick<Room, 'size'>;
+  trainer: Calls;
   artifacts: ArtifactStore;
   inputs: Inputs;
+  telemetry: Telemetry;
   /** Supervision of the process that draws a report. */
   engineProcess: ProcessOptions;
 }
@@ -45,28 +48,22 @@ export interface Workers {
  * @param attempt attempt at the job that each call names; the job is also the training's run
  */
 export function remoteStages(attempt: CallAttempt, workers: Workers, place: RecordPlace): JobStages<TextDataset> {
-  const { analyzer, trainer, artifacts, inputs, engineProcess } = workers;
+  const { analyzer, trainer, artifacts, inputs, engineProcess, telemetry } = workers;
   const put = (artifact: Artifact) => place.put(artifactOf(artifact));
   return {
     async *analyze({ model, train: dataset, analysis }, signal) {
-      const options = analysisMessage(analysis);
-      const request = { model, dataset, options, view: ReportView.FULL };
-      let report: HeadReport | undefined;
-      for await (const { event } of analyzer.stream(AnalyzerService.method.analyze, request, { signal, attempt })) {
-        if (event.case === 'progress') yield progressOf(event.value);
-        if (event.case !== 'report') continue;
-        const analysis = reportOf(event.value);
-        for (const message of analysis.warnings) yield { kind: 'warning', message };
-        report = analysis.report;
-      }
-      const { model: measured, samples, deviceUsed } = answered(report, 'analyzer');
+      const request = { model, dataset, options: analysisMessage(analysis), view: ReportView.FULL };
+      const shards = shardCount(analysis, analyzer.size);
+      const { report, warnings } = reportOf(yield* analyzed(request, shards, { analyzer, telemetry, attempt }, signal));
+      for (const message of warnings) yield { kind: 'warning', message };
+      const { model: measured, samples, deviceUsed } = report;
       attribute({
         'model.sha256': measured.sha256,
         heads: measured.layers * measured.heads,
         samples,
         device_used: deviceUsed,
       });
-      return answered(report, 'analyzer');
+      return report;
     },
 
     async *score(spec, { samples }, signal) {
@@ -101,7 +98,7 @@ export function remoteStages(attempt: CallAttempt, workers: Workers, place: Reco
         if (event.case === 'warning') yield { kind: 'warning', message: event.value };
         if (event.case !== 'result') continue;
         metrics = metricsOf(answered(event.value.metrics, 'trainer'));
-        event.value.artifacts.forEach(put);
+        for (const artifact of event.value.artifacts) await put(artifact);
       }
       const { trainableParameters, deviceUsed, resumedFromStep, best } = answered(metrics, 'trainer');
       attribute({
@@ -123,7 +120,7 @@ export function remoteStages(attempt: CallAttempt, workers: Workers, place: Reco
       for await (const { event } of trainer.stream(TrainerService.method.export, request, { signal, attempt })) {
         if (event.case !== 'result') continue;
         const { artifacts, notes, onnx } = event.value;
-        artifacts.forEach(put);
+        for (const artifact of artifacts) await put(artifact);
         result = { notes, ...(onnx.length > 0 && { onnx: onnx.map(onnxOf) }) };
       }
       return answered(result, 'trainer');
@@ -133,7 +130,7 @@ export function remoteStages(attempt: CallAttempt, workers: Workers, place: Reco
       const parts = { ...result, asked: reportInputs(spec), ...(result.metrics && (await trained(spec, place))) };
       const drawn = await inputs.inScratch(async (folder) => {
         const files = await writeReportInChild(folder, parts, signal, engineProcess);
-        for (const name of files) place.put({ name, ...(await artifacts.add(`${folder}/${name}`)) });
+        for (const name of files) await place.put({ name, ...(await artifacts.add(`${folder}/${name}`)) });
       });
       await drawn.release();
     },

@@ -1,7 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 import { HifiError } from '../foundation/errors';
+import type { RunStore } from '../infra/artifacts/run-store';
 import type { ArtifactStore } from '../infra/artifacts/store';
-import type { JobStore } from './store';
+import { hasEnded } from './record';
+import { isJobId, type JobStore } from './store';
 
 /** Retention of an ended job and of its events on NATS, in milliseconds: thirty days. */
 export const JOB_MS = 30 * 24 * 3600_000;
@@ -28,27 +30,49 @@ export async function deleteJob(id: string, store: JobStore, artifacts: Artifact
  */
 export async function removeUnused(files: Iterable<string>, store: JobStore, artifacts: ArtifactStore): Promise<void> {
   if (store.shared) return;
-  for (const sha256 of files) if (!(await store.uses(sha256))) artifacts.remove(sha256);
+  for (const sha256 of files) if (!(await store.uses(sha256))) await artifacts.remove(sha256);
 }
 
-/** Deletes expired jobs and files. @param now milliseconds since the epoch */
-export async function sweep(store: JobStore, artifacts: ArtifactStore, now: number): Promise<void> {
+/** Stores that a sweep cleans up. */
+export interface Swept {
+  store: JobStore;
+  artifacts: ArtifactStore;
+  runs?: RunStore;
+}
+
+/** Deletes expired jobs, files and checkpoints. @param now milliseconds since the epoch */
+export async function sweep({ store, artifacts, runs }: Swept, now: number): Promise<void> {
   for (const id of await store.endedBefore(now - JOB_MS)) {
     await deleteJob(id, store, artifacts).catch((error) => {
       if (HifiError.from(error).code !== 'NOT_FOUND') throw error; // a client has deleted it meanwhile
     });
   }
   let seen = 0;
-  for (const { sha256, time } of artifacts.list()) {
+  for await (const { sha256, time } of artifacts.list()) {
     if (++seen % FILES_A_TURN === 0) await setImmediate();
-    if (now - time > FILE_MS && !(await store.uses(sha256))) artifacts.remove(sha256);
+    if (now - time > FILE_MS && !(await store.uses(sha256))) await artifacts.remove(sha256);
   }
-  artifacts.dropParts(now - FILE_MS);
+  await artifacts.dropParts(now - FILE_MS);
+  // A trainer that was paused may have written for a job that has ended since.
+  for await (const { run, time } of runs?.list() ?? []) {
+    if (now - time > JOB_MS || (now - time > FILE_MS && (await isOfEnded(run, store)))) await runs?.remove(run);
+  }
+}
+
+/** Returns true if a run belongs to a job that has ended. A client may name runs of its own. */
+async function isOfEnded(run: string, store: JobStore): Promise<boolean> {
+  if (!isJobId(run)) return false;
+  try {
+    return hasEnded(await store.get(run));
+  } catch (error) {
+    if (HifiError.from(error).code === 'NOT_FOUND') return false;
+    throw error;
+  }
 }
 
 /** Sweeps now and every hour. @returns a function that stops it */
-export function keepSweeping(store: JobStore, artifacts: ArtifactStore, failed: (error: unknown) => void): () => void {
-  const run = () => void sweep(store, artifacts, Date.now()).catch(failed);
+export function keepSweeping(swept: Swept, failed: (error: unknown) => void): () => void {
+  const run = () => void sweep(swept, Date.now()).catch(failed);
   const timer = setInterval(run, INTERVAL_MS);
   timer.unref();
   run();

@@ -3,6 +3,7 @@ import { Backoff, type Pauses } from '../foundation/backoff';
 import { HifiError } from '../foundation/errors';
 import { onAbort } from '../foundation/on-abort';
 import { Absence } from '../infra/grpc/absence';
+import type { Room } from '../infra/grpc/workers';
 import type { Logger } from '../infra/log';
 import { RpcError, rpcErrorOf, status } from '../proto/status';
 import { noteWhenRoom } from './note-when-room';
@@ -19,8 +20,6 @@ export type OnAnswer = (advanced: boolean) => void;
 export type Attempt = (claim: Claim, signal: AbortSignal, onAnswer: OnAnswer) => Promise<void>;
 
 export interface SchedulerLimits {
-  /** Number of jobs that run at once: the engines use all cores for one. */
-  running: number;
   /** Largest number of waiting jobs. */
   waiting: number;
   /** Number of lost engines in a row, without new progress, after which a job fails. */
@@ -29,33 +28,42 @@ export interface SchedulerLimits {
   awayMs: number;
 }
 
-export const SCHEDULER_DEFAULTS: SchedulerLimits = { running: 1, waiting: 100, lostEngines: 3, awayMs: 15 * 60_000 };
+export const SCHEDULER_DEFAULTS: SchedulerLimits = { waiting: 100, lostEngines: 3, awayMs: 15 * 60_000 };
 
 /** Largest number of waiting jobs of a store that several gateways share. */
 export const SHARED_WAITING = 1_000_000;
+
+/** Room for a fixed number of jobs at once. */
+export const roomFor = (size: number): Room => ({
+  size,
+  change: (signal) => new Promise((settle) => void onAbort(signal, settle)),
+});
 
 /** Pauses between two attempts. */
 const PAUSES: Pauses = { first: 500, longest: 5000 };
 
 /**
- * Runs the jobs of a store in the order of their creation, a limited number at once. Makes as many
- * attempts at a job as it needs.
+ * Runs the jobs of a store in the order of their creation, as many at once as there is room for.
+ * Makes as many attempts at a job as it needs.
  */
 export class Scheduler {
   private readonly draining = new AbortController();
-  /** Loops that each run one job after the other. */
-  private runners: Promise<void>[] = [];
+  private dispatching: Promise<void> | undefined;
 
   constructor(
     private readonly store: JobStore,
     private readonly attempt: Attempt,
     private readonly log: Logger,
     readonly limits: SchedulerLimits = SCHEDULER_DEFAULTS,
+    /** By default the engines use all cores for one job. */
+    private readonly room: Room = roomFor(1),
+    /** Cleans up after a job that has ended. */
+    private readonly cleanUp: (id: string) => Promise<void> = async () => {},
   ) {}
 
   /** Starts to run jobs, interrupted jobs of an earlier process first. */
   start(): void {
-    this.runners = Array.from({ length: this.limits.running }, () => this.runJobs());
+    this.dispatching = this.dispatch();
   }
 
   /**
@@ -72,20 +80,46 @@ export class Scheduler {
   /** Starts no more jobs and interrupts the running ones; the next process resumes them. */
   async drain(): Promise<void> {
     this.draining.abort();
-    await Promise.all(this.runners);
+    await this.dispatching;
   }
 
-  private async runJobs(): Promise<void> {
+  /** Starts the next job whenever there is room. Settles when the last one has ended. */
+  private async dispatch(): Promise<void> {
     const { signal } = this.draining;
+    const running = new Set<Promise<void>>();
     while (!signal.aborted) {
-      try {
-        const claim = await this.store.claim(signal);
-        if (claim) await this.runJob(claim);
-      } catch (error) {
-        this.log.error({ err: error }, 'the next job could not be run');
-        // The job is still open: an immediate new attempt would fail in an endless loop.
-        await delay(PAUSES.longest, undefined, { signal }).catch(() => {});
+      if (running.size >= this.room.size) {
+        await this.roomOrEnd(running);
+        continue;
       }
+      const run = await this.claimed();
+      if (!run) continue;
+      const job = run().finally(() => running.delete(job));
+      running.add(job);
+    }
+    await Promise.all(running);
+  }
+
+  private async roomOrEnd(running: Iterable<Promise<void>>): Promise<void> {
+    const over = new AbortController();
+    await Promise.race([...running, this.room.change(AbortSignal.any([this.draining.signal, over.signal]))]);
+    over.abort();
+  }
+
+  /** Claims the next job. @returns function that runs it, and throws nothing */
+  private async claimed(): Promise<(() => Promise<void>) | undefined> {
+    const { signal } = this.draining;
+    const failed = async (error: unknown) => {
+      this.log.error({ err: error }, 'the next job could not be run');
+      // The job is still open: an immediate new attempt would fail in an endless loop.
+      await delay(PAUSES.longest, undefined, { signal }).catch(() => {});
+    };
+    try {
+      const claim = await this.store.claim(signal);
+      return claim && (() => this.runJob(claim).catch(failed));
+    } catch (error) {
+      await failed(error);
+      return undefined;
     }
   }
 
@@ -97,7 +131,9 @@ export class Scheduler {
     this.log.info({ job: id }, 'a job starts or resumes');
     try {
       await this.drive(claim, controller.signal);
-      this.log.info({ job: id, state: (await this.store.get(id)).state }, 'a job has ended or was interrupted');
+      const record = await this.store.get(id);
+      this.log.info({ job: id, state: record.state }, 'a job has ended or was interrupted');
+      if (hasEnded(record)) await this.cleanUp(id);
     } finally {
       for (const each of forget) each();
       await claim.release();

@@ -1,11 +1,11 @@
 import * as path from 'node:path';
 import { Inputs } from '../infra/artifacts/inputs';
-import { ArtifactStore } from '../infra/artifacts/store';
-import type { GrpcClient } from '../infra/grpc/client';
+import { openArtifacts } from '../infra/artifacts/open';
+import { Workers } from '../infra/grpc/workers';
 import type { Parts } from '../infra/parts';
 import { ENGINE_PROCESS } from '../infra/service/engine-process';
 import { serviceServer } from '../infra/service/service-server';
-import { artifactsFolder, type Served, type ServePart } from '../infra/service/settings';
+import type { Served, ServePart } from '../infra/service/settings';
 import { ArtifactService } from '../proto/gen/hifi/v1/artifact_pb';
 import { GatewayService } from '../proto/gen/hifi/v1/gateway_pb';
 import { artifactService } from './artifact-service';
@@ -18,23 +18,24 @@ import { SCHEDULER_DEFAULTS, Scheduler, SHARED_WAITING } from './scheduler';
 import { gatewayService } from './service';
 import { givenSpec } from './stored-spec';
 
-export interface ServeGateway extends ServePart {
-  analyzer: GrpcClient;
-  trainer: GrpcClient;
-}
-
 /** Serves jobs and artifacts, and resumes the jobs that an earlier process left unfinished. */
-export async function serveGateway(settings: ServeGateway, parts: Parts): Promise<Served> {
-  const { stateDir, dataRoots, httpPort, host, guard, analyzer, trainer } = settings;
+export async function serveGateway(settings: ServePart, parts: Parts): Promise<Served> {
+  const { stateDir, dataRoots, httpPort, host, guard, peers, credentials } = settings;
   const { engineProcess = ENGINE_PROCESS } = settings;
   const { log, telemetry, server, start } = serviceServer(settings, parts);
   const { store, outbox } = await openStore(settings, log);
   parts.add(() => store.close());
-  const artifacts = new ArtifactStore(artifactsFolder(settings));
+  const workers = (name: 'analyzer' | 'trainer') => {
+    const found = new Workers(name, peers[name], credentials, log);
+    parts.add(() => found.close());
+    return found;
+  };
+  const [analyzer, trainer] = [workers('analyzer'), workers('trainer')];
+  const { store: artifacts, runs } = await openArtifacts(settings, log);
   const inputs = new Inputs({ store: artifacts, dataRoots, scratch: path.join(stateDir, 'scratch', 'gateway') });
   const seconds = telemetry.histogram('hifi.job.state.duration', 's', 'Time that jobs were in each state');
   const specOf = async (stored: unknown) => servedSpec(await givenSpec(stored, artifacts));
-  const workers = {
+  const attemptParts = {
     store,
     seconds,
     artifacts,
@@ -51,7 +52,18 @@ export async function serveGateway(settings: ServeGateway, parts: Parts): Promis
     ...(store.shared && { waiting: SHARED_WAITING }),
     ...(settings.awayMs !== undefined && { awayMs: settings.awayMs }),
   };
-  const scheduler = new Scheduler(store, (claim, ...rest) => attempt(claim, workers, ...rest), log, limits);
+  const cleanUp = async (id: string) => {
+    // If this fails, a sweep does it.
+    await runs?.remove(id).catch((error) => log.warn({ job: id, err: error }, 'checkpoints could not be removed'));
+  };
+  const scheduler = new Scheduler(
+    store,
+    (claim, ...rest) => attempt(claim, attemptParts, ...rest),
+    log,
+    limits,
+    trainer,
+    cleanUp,
+  );
   const live = httpPort === undefined ? undefined : new LiveServer({ store, artifacts, scheduler, log, guard });
 
   server.add(GatewayService, gatewayService({ store, artifacts, scheduler, analyzer, trainer, inputs }));
@@ -66,7 +78,7 @@ export async function serveGateway(settings: ServeGateway, parts: Parts): Promis
   parts.add(() => scheduler.drain());
   const pagePort = await live?.start(host, httpPort as number);
   outbox?.start();
-  parts.add(keepSweeping(store, artifacts, (error) => log.error({ err: error }, 'sweeping failed')));
+  parts.add(keepSweeping({ store, artifacts, runs }, (error) => log.error({ err: error }, 'sweeping failed')));
   scheduler.start();
   return { name: 'gateway', port, ...(pagePort !== undefined && { pagePort }) };
 }

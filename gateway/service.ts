@@ -6,7 +6,7 @@ import { follow } from '../foundation/follow';
 import { sha256Of } from '../foundation/hash';
 import type { Inputs } from '../infra/artifacts/inputs';
 import type { ArtifactStore } from '../infra/artifacts/store';
-import type { GrpcClient } from '../infra/grpc/client';
+import type { Calls } from '../infra/grpc/client';
 import type { Implementation } from '../infra/grpc/handlers';
 import { currentTraceparent } from '../infra/telemetry/traceparent';
 import { estimate } from '../job/estimate';
@@ -29,8 +29,8 @@ export interface GatewayParts {
   store: JobStore;
   artifacts: ArtifactStore;
   scheduler: Scheduler;
-  analyzer: GrpcClient;
-  trainer: GrpcClient;
+  analyzer: Calls;
+  trainer: Calls;
   inputs: Inputs;
 }
 
@@ -106,7 +106,8 @@ export function gatewayService(parts: GatewayParts): Implementation<typeof Gatew
       const holds = new FileHolds(store, artifacts);
       const written: string[] = [];
       try {
-        for (const field of DATASETS) if (spec[field]?.source.case === 'artifact') holds.hold(spec[field].source.value);
+        for (const field of DATASETS)
+          if (spec[field]?.source.case === 'artifact') await holds.hold(spec[field].source.value);
         await check(spec, signal);
         const stored = await storedSpec(spec, async (text) => {
           const file = await holds.addText(text);

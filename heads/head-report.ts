@@ -33,6 +33,14 @@ export interface HeadParameters {
   groupSize: number;
 }
 
+/** Sizes of a layer's matrices, from which the cost of a training is computed. */
+export interface LayerParameters {
+  /** Weights of the matrices that multiply each token's row. */
+  matrices: number;
+  /** Inputs and outputs, added up, of those that give queries, keys and values. */
+  projections: number;
+}
+
 /** Model of a report or a mask. */
 export interface ReportModel {
   /** Known name, or the folder's last part. */
@@ -59,6 +67,12 @@ export interface ReportModel {
    * `hiddenSize` and of the biases of Q and V, as in BERT.
    */
   headParameters?: HeadParameters;
+  /**
+   * Sizes of a layer's matrices. Default: three of `hiddenSize` rows and columns for queries, keys
+   * and values, one for the attention's output, and a feed-forward layer of 4 · `hiddenSize`, as in
+   * BERT.
+   */
+  layerParameters?: LayerParameters;
 }
 
 /** Rows of a measurement. */

@@ -30,9 +30,16 @@ export class Admission {
 
   constructor(private readonly mostWaiting = MOST_WAITING) {}
 
-  /** Admits a call. @throws RpcError RESOURCE_EXHAUSTED with a retry delay if the queue is full */
-  enter(): Ticket {
-    if (this.admitted > this.mostWaiting) throw this.busy();
+  /**
+   * Admits a call.
+   *
+   * @param immediate true if the call must not wait for another one
+   * @throws RpcError RESOURCE_EXHAUSTED with a retry delay if the queue is full, or with
+   *   `immediate` if there is any other call
+   */
+  enter(immediate = false): Ticket {
+    const most = immediate ? 0 : this.mostWaiting;
+    if (this.admitted > most) throw this.busy(most);
     this.admitted++;
     let started: number | undefined;
     let left = false;
@@ -74,9 +81,10 @@ export class Admission {
     });
   }
 
-  private busy(): RpcError {
+  private busy(waiting: number): RpcError {
     const retrySeconds = Math.round(Math.min(MOST_RETRY, Math.max(LEAST_RETRY, this.lastSeconds)));
-    const message = `the service is busy: one call is running and ${this.mostWaiting} wait; try again in ${retrySeconds} s`;
+    const running = waiting === 0 ? 'one call is running' : `one call is running and ${waiting} wait`;
+    const message = `the service is busy: ${running}; try again in ${retrySeconds} s`;
     return new RpcError(status.RESOURCE_EXHAUSTED, 'BUSY', message, { retrySeconds });
   }
 }

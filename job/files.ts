@@ -10,6 +10,8 @@ import type { HeadReport } from '../heads/head-report';
 import { checkedMask, type Mask, STRATEGIES } from '../heads/mask';
 import { type HeadScores, SCORE_STRATEGIES } from '../heads/scores';
 import { ONNX_DTYPES } from '../model/onnx-dtype';
+import { errorAnalysisRule } from './error-analysis-rule';
+import { count, list, number, object, oneOf, positive, text } from './result-rules';
 
 /** The JSON results of a job, by the names of their files. */
 export interface ResultFiles {
@@ -20,17 +22,10 @@ export interface ResultFiles {
 }
 export type ResultName = keyof ResultFiles;
 
-const text = z.string('a text');
-const number = z.number('a finite number');
-const count = z.int('a whole number from 0').min(0, 'a whole number from 0');
-const positive = z.int('a whole number from 1').min(1, 'a whole number from 1');
 const SAMPLES = 'a whole number from 1, or auto';
 const SHA256 = 'a SHA-256: 64 hexadecimal digits, lower case';
 const sha256 = z.string(SHA256).regex(/^[0-9a-f]{64}$/, SHA256);
 const version = z.literal(1, '1, the only known version');
-const list = <T extends z.ZodType>(item: T) => z.array(item, 'a list');
-const object = <T extends z.ZodRawShape>(shape: T) => z.object(shape, 'an object');
-const oneOf = <const T extends readonly string[]>(values: T) => z.enum(values, `one of ${values.join(', ')}`);
 const perHead = list(list(number));
 
 const measuredModel = object({
@@ -43,6 +38,7 @@ const measuredModel = object({
   hiddenSize: positive,
   parameters: positive,
   headParameters: object({ q: count, k: count, v: count, o: count, groupSize: positive }).optional(),
+  layerParameters: object({ matrices: count, projections: count }).optional(),
 });
 const measuredData = object({ path: text, sha256, rows: positive, sampleIds: list(count) });
 
@@ -127,6 +123,14 @@ const metricsSchema: z.ZodType<TrainMetrics> = object({
   peakRssBytes: count,
   seed: count,
   deviceUsed: oneOf(['cpu', 'cuda']),
+  errorAnalysis: errorAnalysisRule.optional(),
+  learningRate: object({
+    lr: number,
+    reason: text,
+    tried: list(object({ lr: number, loss: number.nullable() })),
+    rows: count,
+    seconds: number,
+  }).optional(),
   devDuplicates: count.optional(),
   onnx: list(
     object({

@@ -1,7 +1,14 @@
 import type { DataSource } from '../data/dataset';
 import type { ExportFormat, ExportResult } from '../delta/export-request';
 import type { ScoreEvent } from '../delta/score-options';
-import type { CheckpointEvent, EpochEvent, TrainEvent, TrainMetrics, TrainOptions } from '../delta/training-options';
+import type {
+  CheckpointEvent,
+  EpochEvent,
+  RateEvent,
+  TrainEvent,
+  TrainMetrics,
+  TrainOptions,
+} from '../delta/training-options';
 import { cancelled, HifiError } from '../foundation/errors';
 import { filtered } from '../foundation/follow';
 import type { StageProgress, WarningEvent, WorkInterval } from '../foundation/progress';
@@ -52,7 +59,14 @@ export function scoringOf({ analysis, training }: Pick<JobSpec<unknown>, 'analys
 }
 
 /** Events that a job emits while it runs. */
-export type JobEvent = StateEvent | StageProgress | WarningEvent | EpochEvent | CheckpointEvent | ArtifactEvent;
+export type JobEvent =
+  | StateEvent
+  | StageProgress
+  | WarningEvent
+  | RateEvent
+  | EpochEvent
+  | CheckpointEvent
+  | ArtifactEvent;
 
 /** Emitted when the job enters a state. */
 export interface StateEvent {

@@ -59,7 +59,7 @@ export interface TrainRequest extends ModelRequest, OutFolder {
   options?: Partial<TrainOptions>;
 }
 
-/** Request of `evaluate` and `predict`. */
+/** Request of `predict`. */
 export interface InferenceRequest extends ModelRequest {
   /** Folder of a training's delta. Absent if `model` is a merged checkpoint or an ONNX folder. */
   delta?: string;
@@ -70,6 +70,12 @@ export interface InferenceRequest extends ModelRequest {
    * it is unknown), device `auto`.
    */
   options?: Partial<InferenceOptions>;
+}
+
+/** Request of `evaluate`. */
+export interface EvaluationRequest extends InferenceRequest {
+  /** Leaves the texts of the worst rows out of the result. Default: false. */
+  omitTexts?: boolean;
 }
 
 /** Request of `exportModel`. */

@@ -13,7 +13,7 @@ import { EXPORT_FOLDERS, TRAINING_RESULTS } from '../job/own-folders';
 import * as engine from '../trainer/training-engine';
 import { type TrainEvent, withoutIntervals } from './events';
 import { modelFolder } from './model';
-import type { ExportRequest, InferenceRequest, TrainRequest } from './requests';
+import type { EvaluationRequest, ExportRequest, InferenceRequest, TrainRequest } from './requests';
 import { type Run, type RunOptions, runOf } from './run';
 import { withRows } from './text-rows';
 
@@ -51,13 +51,17 @@ export const train = (request: TrainRequest, options?: RunOptions): Run<TrainEve
  *
  * @param request tuned model and labelled rows
  * @param options cancellation
- * @returns metrics, and the name of the one that decides
+ * @returns metrics, the name of the one that decides, and the errors by class and by row
  * @throws HifiError INVALID_INPUT for a bad model, rows or option, a label that the model lacks, or
  *   a delta of another base; CANCELLED by `signal`, within a batch; ENGINE_LOST if the process was
  *   killed
  */
-export const evaluate = (request: InferenceRequest, options?: RunOptions): Run<StageProgress, EvaluateResult> =>
-  runOf((signal) => withDefaults(request, signal, (whole) => engine.evaluate(whole, signal)), options);
+export const evaluate = (request: EvaluationRequest, options?: RunOptions): Run<StageProgress, EvaluateResult> =>
+  runOf(
+    (signal) =>
+      withDefaults(request, signal, (whole) => engine.evaluate({ ...whole, omitTexts: request.omitTexts }, signal)),
+    options,
+  );
 
 /**
  * Predicts each row with a tuned model, in the order of the rows. Needs no labels and warns of

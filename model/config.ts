@@ -71,7 +71,8 @@ export function readModelConfig(folder: string): ModelConfig {
     const right = `a divisor of ${architecture.config.heads} (${rest.heads})`;
     throw refusal(file, architecture.config.keyValueHeads ?? 'keyValueHeads', keyValueHeads, right);
   }
-  const padTokenId = rest.padTokenId ?? (architecture.padsAsTokenizer ? padTokenOf(folder, raw) : 0);
+  const { padTokenId: configured } = rest;
+  const padTokenId = architecture.padsAsTokenizer ? padTokenOf(folder, configured, raw) : (configured ?? 0);
   if (padTokenId === undefined) {
     const right = 'the number of a token, as neither the tokenizer nor eos_token_id names one';
     throw refusal(file, architecture.config.padTokenId ?? 'padTokenId', raw.pad_token_id, right);

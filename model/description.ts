@@ -3,6 +3,7 @@ import * as path from 'node:path';
 import type { ReportModel } from '../heads/head-report';
 import { type Checkpoint, openCheckpoint } from './checkpoint';
 import { headParameters } from './head-parameters';
+import { layerParameters } from './layer-parameters';
 
 /** Description of a model from its files, without loading it. */
 export interface ModelDescription extends ReportModel {
@@ -42,7 +43,8 @@ export class ModelDescriptions {
 export function reportModelOf({ name, sha256, parameters, config }: Checkpoint): ReportModel {
   const { architecture, layers, heads, headDim, hiddenSize } = config;
   const sizes = { architecture, layers, heads, headDim, hiddenSize };
-  return { name, sha256, ...sizes, parameters, headParameters: headParameters(config) };
+  const parts = { headParameters: headParameters(config), layerParameters: layerParameters(config) };
+  return { name, sha256, ...sizes, parameters, ...parts };
 }
 
 async function describe(folder: string): Promise<ModelDescription> {

@@ -60,12 +60,11 @@ const widestFirst = <T extends Omit<TensorSource, 'bytes'>>(tensors: Iterable<T>
 
 /** Size in bytes of the file that {@link writeSafetensors} would write. */
 export function safetensorsBytes(
-  tensors: Iterable<Omit<TensorSource, 'bytes'>>,
+  tensors: readonly Omit<TensorSource, 'bytes'>[],
   metadata: Readonly<Record<string, string>> = {},
 ): number {
-  const sources = [...tensors];
-  const sizes = sources.map(byteSize);
-  return header(sources, sizes, metadata).length + sizes.reduce((sum, size) => sum + size, 0);
+  const sizes = tensors.map(byteSize);
+  return safetensorsHeader(tensors, metadata).length + sizes.reduce((sum, size) => sum + size, 0);
 }
 
 function byteSize({ name, dtype, shape }: Omit<TensorSource, 'bytes'>): number {

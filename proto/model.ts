@@ -1,8 +1,9 @@
 import { create } from '@bufbuild/protobuf';
 import { invalidValue } from '../foundation/errors';
-import type { HeadParameters, ReportModel } from '../heads/head-report';
+import type { HeadParameters, LayerParameters, ReportModel } from '../heads/head-report';
 import {
   type HeadParameters as HeadParametersMessage,
+  type LayerParameters as LayerParametersMessage,
   type ModelIdentity,
   ModelIdentitySchema,
 } from './gen/hifi/v1/heads_pb';
@@ -12,13 +13,14 @@ import { present } from './matrix';
 export type ModelShape = Pick<ReportModel, 'layers' | 'heads' | 'headDim'>;
 
 export function modelMessage(model: ReportModel): ModelIdentity {
-  const { name, sha256, architecture, hiddenSize, parameters, headParameters } = model;
-  return create(ModelIdentitySchema, { name, sha256, architecture, hiddenSize, parameters, headParameters });
+  const { layers: _layers, heads: _heads, headDim: _headDim, ...identity } = model;
+  return create(ModelIdentitySchema, identity);
 }
 
 /** Converts a model's identity and shape. @throws HifiError INVALID_INPUT if a part is missing */
 export function modelOf(message: ModelIdentity | undefined, shape: ModelShape, field: string): ReportModel {
-  const { name, sha256, architecture, hiddenSize, parameters, headParameters } = present(message, field);
+  const { name, sha256, architecture, hiddenSize, parameters, ...parts } = present(message, field);
+  const { headParameters, layerParameters } = parts;
   const { layers, heads, headDim } = shape;
   return {
     name,
@@ -30,6 +32,7 @@ export function modelOf(message: ModelIdentity | undefined, shape: ModelShape, f
     hiddenSize: present(hiddenSize, `${field}.hidden_size`),
     parameters: present(parameters, `${field}.parameters`),
     ...(headParameters && { headParameters: headParametersOf(headParameters, `${field}.head_parameters`) }),
+    ...(layerParameters && { layerParameters: layerParametersOf(layerParameters) }),
   };
 }
 
@@ -38,3 +41,8 @@ function headParametersOf({ q, k, v, o, groupSize }: HeadParametersMessage, fiel
   if (groupSize >= 1) return { q, k, v, o, groupSize };
   throw invalidValue({ field: `${field}.group_size`, value: String(groupSize), expected: 'at least 1' });
 }
+
+const layerParametersOf = ({ matrices, projections }: LayerParametersMessage): LayerParameters => ({
+  matrices,
+  projections,
+});

@@ -46,7 +46,11 @@ export function analysisMessage({ samples, ...options }: AnalysisOptions | Repor
  * @throws HifiError as {@link analysisOptionsOf}
  */
 export function trainingOptionsOf(message: TrainingMessage | undefined, field = 'options'): TrainOptions {
-  const { classWeights, labelWeights = {}, ...given } = fieldsOf(message);
+  const { classWeights, labelWeights = {}, autoLr, lr, ...given } = fieldsOf(message);
+  if (autoLr && lr !== undefined) {
+    const name = `${field}.auto_lr`;
+    throw invalidPart(name, `${name} is true and ${field}.lr is ${lr}; give one of them`);
+  }
   const byLabel = Object.keys(labelWeights).length > 0;
   const name = `${field}.class_weights`;
   if (classWeights !== undefined && !['none', 'balanced'].includes(classWeights)) {
@@ -56,12 +60,15 @@ export function trainingOptionsOf(message: TrainingMessage | undefined, field = 
     throw invalidPart(name, `${name} is balanced and ${field}.label_weights is given; give one of them`);
   }
   const weights = byLabel ? { ...labelWeights } : classWeights === 'balanced' ? classWeights : undefined;
-  return named(field, () => trainOptions({ ...given, classWeights: weights } as Partial<TrainOptions>));
+  return named(field, () =>
+    trainOptions({ ...given, lr: autoLr ? 'auto' : lr, classWeights: weights } as Partial<TrainOptions>),
+  );
 }
 
-export const trainingMessage = ({ classWeights, ...options }: TrainOptions): TrainingMessage =>
+export const trainingMessage = ({ lr, classWeights, ...options }: TrainOptions): TrainingMessage =>
   create(TrainingOptionsSchema, {
     ...options,
+    ...(lr === 'auto' ? { autoLr: true } : { lr }),
     ...(typeof classWeights === 'object' ? { labelWeights: classWeights } : { classWeights }),
   });
 

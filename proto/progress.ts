@@ -17,5 +17,6 @@ export function progressOf({ stage, done = 0, total = 1, unit, ...measured }: Pr
     ...(measured.rate !== undefined && { rate: measured.rate }),
     ...(measured.remainingSeconds !== undefined && { remainingSeconds: measured.remainingSeconds }),
     ...(measured.loss !== undefined && { loss: measured.loss }),
+    ...(measured.lr !== undefined && { lr: measured.lr }),
   };
 }

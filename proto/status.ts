@@ -67,7 +67,7 @@ const CODES: Record<ErrorCode, [code: status, reason: string]> = {
   INVALID_INPUT: [status.INVALID_ARGUMENT, 'INVALID_INPUT'],
   NOT_FOUND: [status.NOT_FOUND, 'NOT_FOUND'],
   FAILED: [status.INTERNAL, 'FAILED'],
-  DIVERGED: [status.INTERNAL, 'FAILED'],
+  DIVERGED: [status.INTERNAL, 'DIVERGED'],
   CANCELLED: [status.CANCELLED, 'CANCELLED'],
   ENGINE_LOST: [status.UNAVAILABLE, 'ENGINE_LOST'],
   DISK_FULL: [status.RESOURCE_EXHAUSTED, 'DISK_FULL'],
@@ -141,15 +141,17 @@ function pack<D extends DescMessage>(schema: D, value: MessageInitShape<D>): Any
 export function errorOfStatus(error: ServiceError): RpcError {
   const [bytes] = error.metadata?.get(DETAILS_KEY) ?? [];
   const sent = bytes instanceof Buffer ? fromBinary(StatusSchema, bytes) : undefined;
-  const info = sent && firstDetail(sent, ErrorInfoSchema);
   const bad = sent && firstDetail(sent, BadRequestSchema);
   const delay = sent && firstDetail(sent, RetryInfoSchema)?.retryDelay;
-  return new RpcError(error.code, info?.reason ?? status[error.code], error.details || error.message, {
+  return new RpcError(error.code, (sent && reasonIn(sent)) ?? status[error.code], error.details || error.message, {
     ...(bad && { violations: bad.fieldViolations.map(({ field, description }) => ({ field, description })) }),
     ...(delay && { retrySeconds: Number(delay.seconds) + delay.nanos / 1e9 }),
     cause: error,
   });
 }
+
+/** Reason of an error in UPPER_SNAKE; undefined if the sender gave none. */
+export const reasonIn = (sent: Status): string | undefined => firstDetail(sent, ErrorInfoSchema)?.reason;
 
 function firstDetail<D extends DescMessage>(sent: Status, schema: D) {
   for (const detail of sent.details) {

@@ -1,9 +1,12 @@
 import { create } from '@bufbuild/protobuf';
-import type { EpochMetrics, TrainEvent, TrainingOutcome, TrainMetrics } from '../delta/training-options';
+import type { EpochMetrics, RateChoice, TrainEvent, TrainingOutcome, TrainMetrics } from '../delta/training-options';
 import { artifactMessage, artifactOf } from './artifact';
+import { errorAnalysisMessage, errorAnalysisOf } from './error-analysis';
 import {
   type Epoch,
   EpochSchema,
+  type LearningRateChoice,
+  LearningRateChoiceSchema,
   type TrainingMetrics,
   TrainingMetricsSchema,
   type TrainingResult,
@@ -27,12 +30,31 @@ export const epochOf = ({ epoch, trainLoss, dev, thresholds, seconds }: Epoch): 
   seconds,
 });
 
+const rateMessage = ({ lr, reason, tried, rows, seconds }: RateChoice): LearningRateChoice =>
+  create(LearningRateChoiceSchema, {
+    lr,
+    reason,
+    tried: tried.map(({ lr, loss }) => ({ lr, ...(loss !== null && { loss }) })),
+    rows,
+    seconds,
+  });
+
+const rateOf = ({ lr, reason, tried, rows, seconds }: LearningRateChoice, field: string): RateChoice => ({
+  lr,
+  reason,
+  tried: tried.map(({ lr, loss }) => ({ lr, loss: loss ?? null })),
+  rows: present(rows, `${field}.rows`),
+  seconds,
+});
+
 export function metricsMessage({
   task,
   resumedFromStep,
   epochs,
   peakRssBytes,
+  learningRate,
   onnx = [],
+  errorAnalysis,
   ...metrics
 }: TrainMetrics): TrainingMetrics {
   return create(TrainingMetricsSchema, {
@@ -42,7 +64,9 @@ export function metricsMessage({
     best: { ...metrics.best },
     epochs: epochs.map(epochMessage),
     peakRssBytes: BigInt(peakRssBytes),
+    ...(learningRate && { learningRate: rateMessage(learningRate) }),
     onnx: onnx.map(onnxMessage),
+    ...(errorAnalysis && { errorAnalysis: errorAnalysisMessage(errorAnalysis) }),
   });
 }
 
@@ -50,6 +74,7 @@ export function metricsMessage({
 export function metricsOf(message: TrainingMetrics): TrainMetrics {
   const at = (part: string) => `metrics.${part}`;
   const best = present(message.best, at('best'));
+  const { errorAnalysis } = message;
   return {
     task: message.task ?? null,
     metric: message.metric,
@@ -61,6 +86,8 @@ export function metricsOf(message: TrainingMetrics): TrainMetrics {
     peakRssBytes: Number(message.peakRssBytes),
     seed: present(message.seed, at('seed')),
     deviceUsed: deviceOf(message.deviceUsed, at('device_used')),
+    ...(errorAnalysis && { errorAnalysis: errorAnalysisOf(errorAnalysis, at('error_analysis')) }),
+    ...(message.learningRate && { learningRate: rateOf(message.learningRate, at('learning_rate')) }),
     ...(message.devDuplicates !== undefined && { devDuplicates: message.devDuplicates }),
     ...(message.onnx.length > 0 && { onnx: message.onnx.map(onnxOf) }),
   };
@@ -82,6 +109,8 @@ export function trainEventMessage(event: TrainEvent): TrainResponse | undefined 
   switch (event.kind) {
     case 'progress':
       return create(TrainResponseSchema, { event: { case: 'progress', value: progressMessage(event) } });
+    case 'rate':
+      return create(TrainResponseSchema, { event: { case: 'learningRate', value: rateMessage(event.rate) } });
     case 'epoch':
       return create(TrainResponseSchema, { event: { case: 'epoch', value: epochMessage(event.epoch) } });
     case 'checkpoint':
@@ -101,6 +130,8 @@ export function trainEventOf({ event }: TrainResponse): TrainEvent | undefined {
   switch (event.case) {
     case 'progress':
       return progressOf(event.value);
+    case 'learningRate':
+      return { kind: 'rate', rate: rateOf(event.value, 'learning_rate') };
     case 'epoch':
       return { kind: 'epoch', epoch: epochOf(event.value) };
     case 'checkpoint':

@@ -1,8 +1,8 @@
 import { ARCHITECTURES } from '../model/architectures';
 import type { ReportParts } from './parts';
 
-/** LoRA of the cost table: its rank, and the adapted matrices of a layer (query, key, value). */
-const LORA = { rank: 8, matrices: 3 };
+/** Rank of the cost table's LoRA, which adapts the matrices of queries, keys and values. */
+const RANK = 8;
 /** Bytes of a float32. */
 const FLOAT = 4;
 
@@ -30,8 +30,8 @@ export function costs({ heads, mask, metrics, deltaBytes }: ReportParts): Cost[]
   const { layers, hiddenSize: d, parameters } = heads.model;
   const { trainableParameters: tuned, taskHeadParameters: head } = metrics;
   const lowest = Math.min(layers, ...mask.heads.map(({ layer }) => layer));
-  const layerNumbers = 12 * d * d;
-  const adapters = layers * LORA.matrices * 2 * LORA.rank * d;
+  const { matrices, projections } = heads.model.layerParameters ?? { matrices: 12 * d * d, projections: 6 * d };
+  const adapters = layers * RANK * projections;
   // BERT's and ModernBERT's task heads use the base's pooler. RoBERTa's has its own layer.
   const one = {
     layers: 0,
@@ -49,7 +49,7 @@ export function costs({ heads, mask, metrics, deltaBytes }: ReportParts): Cost[]
   const pooler = base
     .filter(({ optional }) => optional)
     .reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
-  const own = tuned > 0 ? 2 * (layers - lowest) * layerNumbers + tuned : null;
+  const own = tuned > 0 ? 2 * (layers - lowest) * matrices + tuned : null;
   const seconds = median(metrics.epochs.map((epoch) => epoch.seconds));
   const like = (multiplyAdds: number) => (own === null || seconds === null ? null : (seconds * multiplyAdds) / own);
   const state = (trained: number) => FLOAT * (parameters + 3 * trained);
@@ -68,8 +68,8 @@ export function costs({ heads, mask, metrics, deltaBytes }: ReportParts): Cost[]
       epochSeconds: seconds,
       peakBytes: metrics.peakRssBytes,
     },
-    computed(`LoRA, r = ${LORA.rank}`, adapters + head, 2 * layers * layerNumbers + 3 * adapters),
-    computed('full fine-tuning', parameters - pooler + head, 3 * layers * layerNumbers),
+    computed(`LoRA, r = ${RANK}`, adapters + head, 2 * layers * matrices + 3 * adapters),
+    computed('full fine-tuning', parameters - pooler + head, 3 * layers * matrices),
   ];
 }
 
@@ -83,7 +83,7 @@ export const COST_GAP =
 export const COST_NOTES: readonly [what: string, how: string][] = [
   [
     'trainable parameters',
-    "LoRA: L · 3 · 2 · r · d, which is a pair of matrices per query, key and value, and the task head. Full: P without a pooler, and the task head, which is BERT's pooler and a classifier. P: parameters of the base, d: hidden size, L: layers.",
+    "LoRA: L · r · (inputs + outputs of the matrices that give queries, keys and values), and the task head; in BERT L · r · 6 · d. Full: P without a pooler, and the task head, which is BERT's pooler and a classifier. P: parameters of the base, d: hidden size, L: layers.",
   ],
   ['bytes of the result', '4 · T for T trainable parameters in float32. For this run: the size of its files.'],
   [
@@ -92,7 +92,7 @@ export const COST_NOTES: readonly [what: string, how: string][] = [
   ],
   [
     'multiply-adds',
-    'Per token and step, in layers of 12 · d² parameters (a feed-forward layer of 4 · d). Forward and back through a layer: 2 · 12 · d². A trainable parameter adds 1, one of LoRA 3. Full: 3 · 12 · d². Layers below the lowest tuned one are computed once and not counted. Savings in the last layer are not counted in any column.',
+    "Per token and step. M: weights of a layer's matrices, in BERT 12 · d². Forward and back through a layer: 2 · M. A trainable parameter adds 1, one of LoRA 3. Full: 3 · L · M. Layers below the lowest tuned one are computed once and not counted. Savings in the last layer are not counted in any column.",
   ],
   [
     'seconds per epoch',

@@ -6,6 +6,7 @@ import { graphChart } from './draw/graph';
 import { headMap } from './draw/head-map';
 import { lineChart } from './draw/line-chart';
 import { spectrumChart } from './draw/spectrum';
+import { errorFigures } from './error-figures';
 import { headTip } from './head-tip';
 import type { Figure } from './html';
 import type { ReportParts } from './parts';
@@ -22,6 +23,9 @@ export const FIGURE_NAMES = [
   'convergence',
   'loss',
   'metrics',
+  'confusion',
+  'thresholds',
+  'label-thresholds',
 ] as const;
 
 /** Charts of a report, in the order of the page. */
@@ -33,6 +37,7 @@ export function figures(parts: ReportParts): Figure[] {
     ...graphs(parts),
     ...(parts.heads.model.heads > 1 ? [convergenceFigure(parts.heads)] : []),
     ...(metrics && metrics.epochs.length > 0 ? [lossFigure(metrics), metricFigure(metrics)] : []),
+    ...(metrics?.errorAnalysis ? errorFigures(metrics.errorAnalysis) : []),
   ];
 }
 

@@ -6,6 +6,7 @@ import type { CorrelationKind } from '../heads/head-report';
 import { pairsOfLayer } from './correlated-pairs';
 import { costs } from './costs';
 import { svgFile } from './draw/theme';
+import { ERROR_FILES, errorFiles } from './error-files';
 import { FIGURE_NAMES, figures } from './figures';
 import type { ReportParts } from './parts';
 import { renderReport } from './render-report';
@@ -18,6 +19,7 @@ export const REPORT_FILES: readonly string[] = [
   'correlation.csv',
   'convergence.csv',
   'epochs.csv',
+  ...ERROR_FILES,
   'report.json',
 ];
 
@@ -38,6 +40,8 @@ export function writeReport(folder: string, parts: ReportParts): string[] {
     ['report/report.json', `${JSON.stringify(drawn(parts))}\n`],
   ];
   if (parts.metrics) files.push(['report/epochs.csv', epochsCsv(parts.metrics)]);
+  const errors = parts.metrics?.errorAnalysis;
+  if (errors) files.push(...errorFiles(errors).map(([name, text]): [string, string] => [`report/${name}`, text]));
   for (const [name, text] of files) writeWhole(path.join(folder, name), text);
   const names = files.map(([name]) => name);
   for (const name of REPORT_FILES.map((part) => `report/${part}`)) {
@@ -127,6 +131,7 @@ function drawn(parts: ReportParts): object {
     rankCorrelations,
     tuned: mask?.heads ?? null,
     epochs: metrics?.epochs ?? null,
+    errorAnalysis: metrics?.errorAnalysis ?? null,
     costs: costs(parts),
   };
 }

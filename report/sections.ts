@@ -1,11 +1,13 @@
+import type { TrainMetrics } from '../delta/training-options';
 import { commandLine } from './command-line';
 import { COST_GAP } from './costs';
 import { escapeXml } from './draw/theme';
+import { errorSection } from './error-section';
 import { codeHtml, type Figure, figureHtml, type Section, wide } from './html';
 import { snippets } from './loading';
 import type { ReportParts } from './parts';
 import { convergenceInWords, rankingInWords, stabilityInWords } from './sentences';
-import { costNotes, costTable, epochsTable, layersTable, onnxTable, repeatTable } from './tables';
+import { costNotes, costTable, epochsTable, layersTable, onnxTable, rangeTable, repeatTable } from './tables';
 
 /** Heads per layer from which on a map takes the whole width. */
 const BROAD = 20;
@@ -13,6 +15,7 @@ const BROAD = 20;
 /** Sections of the page, in order; those without content are left out. */
 export function sections(parts: ReportParts, drawn: readonly Figure[]): Section[] {
   const all = [
+    errorSection(parts, drawn),
     headsSection(parts, drawn),
     graphSection(parts, drawn),
     rankingSection(parts, drawn),
@@ -82,8 +85,15 @@ ${wide("Each layer's best heads", layersTable(heads, mask))}`;
 function trainingSection(parts: ReportParts, drawn: readonly Figure[]): Section | null {
   if (!parts.metrics) return null;
   const curves = drawn.filter(({ name }) => name === 'loss' || name === 'metrics');
-  const html = `<div class="pair">${curves.map(figureHtml).join('\n')}</div>${wide('Epochs', epochsTable(parts.metrics))}`;
+  const html = `<div class="pair">${curves.map(figureHtml).join('\n')}</div>${wide('Epochs', epochsTable(parts.metrics))}${learningRate(parts.metrics)}`;
   return { id: 'training', name: 'Training', html };
+}
+
+/** Choice of the learning rate with its range test; empty if the rate was given. */
+function learningRate({ learningRate: rate }: TrainMetrics): string {
+  if (!rate) return '';
+  const tested = rate.tried.length > 0 ? wide('Range test of the learning rate', rangeTable(rate)) : '';
+  return `<h3>Learning rate ${rate.lr}</h3><p>This is ${escapeXml(rate.reason)}.</p>${tested}`;
 }
 
 function costSection(parts: ReportParts): Section | null {

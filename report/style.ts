@@ -61,7 +61,7 @@ input { accent-color: var(--blue); }
 .beside { display: grid; grid-template-columns: minmax(0, max-content) 210px; gap: 24px 56px; align-items: start; }
 table { border-collapse: collapse; margin: 10px 0; font-variant-numeric: tabular-nums; font-size: 14px; }
 caption { text-align: left; font-size: 13px; color: var(--quiet); padding-bottom: 4px; }
-th, td { text-align: left; vertical-align: top; padding: 5px 20px 5px 0; border-bottom: 1px solid var(--line); }
+th, td { text-align: start; vertical-align: top; padding: 5px 20px 5px 0; border-bottom: 1px solid var(--line); }
 th { font-weight: 600; white-space: nowrap; }
 thead th { color: var(--quiet); font-weight: 500; }
 td { overflow-wrap: break-word; }
@@ -69,6 +69,9 @@ td { overflow-wrap: break-word; }
 .number { text-align: right; }
 .wide th, .wide td { padding-right: 14px; }
 td.number { white-space: nowrap; }
+.rows .text { min-width: 180px; max-width: 60ch; overflow-wrap: anywhere; }
+mark { background: none; color: inherit; font-weight: 600; text-decoration: underline; text-decoration-color: var(--tuned); text-decoration-thickness: 2px; }
+td small { color: var(--quiet); white-space: nowrap; }
 .wide { overflow-x: auto; }
 .code { position: relative; }
 .code button { position: absolute; top: 7px; right: 7px; }
@@ -89,6 +92,8 @@ details dd { margin: 0 0 8px; max-width: 80ch; }
   .wide th, .wide td { padding-right: 10px; }
   .chart.intervals, .chart.scatter { font-size: 15px; }
   .chart.map:not(.roomy) .cell text { display: none; }
+  .wide .chart.map { max-width: none; font-size: 11px; }
+  .wide .chart.map .cell text { display: inline; }
   th { white-space: normal; }
 }
 @media (prefers-reduced-motion: reduce) { html { scroll-behavior: auto; } }

@@ -1,5 +1,5 @@
 import type { OnnxModel } from '../delta/onnx-folder';
-import type { TrainMetrics, TrainOptions } from '../delta/training-options';
+import type { RateChoice, TrainMetrics, TrainOptions } from '../delta/training-options';
 import { percentDigits } from '../foundation/percent';
 import type { HeadReport } from '../heads/head-report';
 import type { Mask } from '../heads/mask';
@@ -40,6 +40,13 @@ export function layersTable(
   const places = Array.from({ length: listed }, (_, i) => (i === 0 ? 'best head' : `${i + 1}.`));
   return htmlTable(rows, ['layer', ...places, ...(mask ? ['tuned'] : []), 'ρ richness', 'ρ Σ correlation']);
 }
+
+/** Table of the steps of a range test. */
+export const rangeTable = ({ tried }: RateChoice): string =>
+  htmlTable([
+    ['length of the step', ...tried.map(({ lr }) => String(lr))],
+    ['loss after it', ...tried.map(({ loss }) => (loss === null ? '–' : loss.toFixed(4)))],
+  ]);
 
 /** Table of the epochs of a training, with the best one marked. */
 export function epochsTable({ epochs, best, metric }: TrainMetrics): string {

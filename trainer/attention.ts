@@ -62,8 +62,18 @@ export function scores(tape: Tape, query: Tensor, key: Tensor): Tensor {
   });
 }
 
-/** Softmax over the last axis. // [B, H, …, S] */
-export function softmax(tape: Tape, x: Tensor): Tensor {
+/**
+ * Products of probabilities with their gradient, summed over each row: of the gradient of a
+ * softmax. By the name of the probabilities. // [B, H, …, Sq, 1] each
+ */
+export type RowProducts = Map<string, Tensor>;
+
+/**
+ * Softmax over the last axis. // [B, H, …, S]
+ *
+ * @param products those that {@link weightedSum} has found; others are computed
+ */
+export function softmax(tape: Tape, x: Tensor, products: RowProducts = new Map()): Tensor {
   const { ops } = tape;
   const probabilities = ops.softmax(x);
   return tape.record({
@@ -72,21 +82,38 @@ export function softmax(tape: Tape, x: Tensor): Tensor {
     reach: ([part]) => part,
     back(gradient, part) {
       const kept = take(ops, probabilities, part); // [B, n, …, S]
-      const mean = ops.sum(ops.mul(gradient, kept), [x.shape.length - 1], true); // [B, n, …, 1]
+      const mean = products.get(probabilities.name) ?? rowProducts(ops, gradient, kept); // [B, n, …, 1]
       return [ops.mul(kept, ops.sub(gradient, mean))];
     },
   });
 }
 
-/** Sums values by probabilities. // [B, H, …, Sq, S], [B, H, …, S, dh] → [B, H, …, Sq, dh] */
-export function weightedSum(tape: Tape, probabilities: Tensor, value: Tensor): Tensor {
+/**
+ * Sums values by probabilities. // [B, H, …, Sq, S], [B, H, …, S, dh] → [B, H, …, Sq, dh]
+ *
+ * Its gradient also has the row products of the probabilities, since
+ * `Σ_j p_j·(g·v_j) = g·Σ_j p_j·v_j` (Dao et al. 2022, appendix B.2): a sum over dh numbers, not
+ * over the keys.
+ *
+ * @param source name of the softmax whose probabilities these are, perhaps after a dropout
+ * @param products for its row products
+ */
+export function weightedSum(
+  tape: Tape,
+  probabilities: Tensor,
+  value: Tensor,
+  { source, products }: { source: string; products: RowProducts } = { source: '', products: new Map() },
+): Tensor {
   const { ops } = tape;
+  const output = ops.batchMatMul(probabilities, value);
   return tape.record({
-    output: ops.batchMatMul(probabilities, value),
+    output,
     inputs: [probabilities, value],
     reach: union,
     back(gradient, part, [ofProbabilities, ofValue]) {
       const of = (wanted: Part) => narrowed(ops, gradient, part, wanted);
+      if (ofProbabilities)
+        products.set(source, rowProducts(ops, of(ofProbabilities), take(ops, output, ofProbabilities)));
       return [
         ofProbabilities && ops.batchMatMul(of(ofProbabilities), take(ops, value, ofProbabilities), { b: true }),
         ofValue && ops.batchMatMul(take(ops, probabilities, ofValue), of(ofValue), { a: true }),
@@ -94,3 +121,6 @@ export function weightedSum(tape: Tape, probabilities: Tensor, value: Tensor): T
     },
   });
 }
+
+/** Products of two tensors of one shape, summed over the last axis. // [..., n] → [..., 1] */
+const rowProducts = (ops: Ops, a: Tensor, b: Tensor) => ops.sum(ops.mul(a, b), [a.shape.length - 1], true);

@@ -7,13 +7,13 @@ import { changedParts, type FurtherTuning } from '../delta/tuning';
 import type { Mask } from '../heads/mask';
 import type { Checkpoint } from '../model/checkpoint';
 
-/** Describes a training for delta.json. Device and threads are no part of the description. */
+/** Describes a training for delta.json. What changes no parameter is no part of it. */
 export function describeDelta(
   { name, sha256, config }: Checkpoint,
   mask: Mask,
   { problem, names, thresholds }: LabelSet,
   task: TaskName | undefined,
-  { device, threads, ...options }: TrainOptions,
+  { device, threads, omitTexts, ...options }: TrainOptions & { lr: number },
   further?: FurtherTuning,
 ): DeltaInfo {
   return {

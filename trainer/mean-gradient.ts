@@ -5,6 +5,7 @@ import { failed } from '../foundation/errors';
 import { StageMeter } from '../foundation/progress';
 import { sumsByHead } from './head-slices';
 import { targetsOf } from './inputs';
+import { lossCount } from './loss';
 import {
   type HeadValues,
   type Scored,
@@ -39,26 +40,30 @@ export async function* meanGradientScores(
   }
 }
 
-/** Gradient of the mean loss over all rows. // → [P] */
+/** Gradient of the mean loss over all rows, of tokens over all their labelled tokens. // → [P] */
 async function* meanGradient(
   scoring: Scoring,
   { program, layout, hidden }: WholeTraining,
   rows: ScoredRows,
 ): AsyncGenerator<ScoreEvent, Float32Array> {
   const n = rows.encoded.length;
-  const mean = new Float32Array(layout.size);
+  const sum = new Float32Array(layout.size);
   const meter = new StageMeter('score', n, 'sequences');
   let done = 0;
+  let divisor = 0;
   yield meter.at(done);
   for (const batch of evaluationBatches(lengthsOf(rows.encoded), BATCH_ROWS)) {
-    const { norm, gradient } = program.gradient(hidden.read(batch), targetsOf(rows, batch), { seed: 0, step: 0 });
+    const targets = targetsOf(rows, batch);
+    const { norm, gradient } = program.gradient(hidden.read(batch), targets, { seed: 0, step: 0 });
     const values = gradient.values();
     gradient.dispose();
     if (!Number.isFinite(norm)) throw failed(`the gradient's norm is ${norm}`);
-    for (let i = 0; i < mean.length; i++) mean[i] += (values[i] * batch.length) / n;
+    const count = lossCount(targets, scoring.objective);
+    for (let i = 0; i < sum.length; i++) sum[i] += values[i] * count;
+    divisor += count;
     done += batch.length;
     yield meter.at(done);
     await breathe(scoring.signal);
   }
-  return mean;
+  return sum.map((value) => value / divisor);
 }

@@ -10,7 +10,7 @@ import type {
   TokenIndex,
   Window,
 } from '../model/operations';
-import { joinHeads, scores, softmax, splitHeads, weightedSum } from './attention';
+import { joinHeads, type RowProducts, scores, softmax, splitHeads, weightedSum } from './attention';
 import { convolve } from './convolution';
 import { addDistanceBias } from './distance-bias';
 import { addDistanceScores } from './distance-scores';
@@ -66,11 +66,14 @@ export class TensorFlowNetwork implements Operations<Tensor> {
   readsDistances = false;
   /** B. // [1] */
   readonly batch: Tensor;
-  /** Angles of rotary positions, by their frequencies. */
+  /** Turns of rotary positions, by their frequencies. */
   private readonly turns = new Map<string, Turn>();
   /** Blocks of local attention, by its reach. */
   private readonly blocks = new Map<number, Blocks>();
   private readonly windowMasks = new Map<string, Tensor>();
+  private readonly rowProducts: RowProducts = new Map();
+  /** Names of the probabilities before a dropout, by those after it. */
+  private readonly undropped = new Map<string, string>();
 
   /** @param dropout absent in evaluation */
   constructor(
@@ -134,9 +137,8 @@ export class TensorFlowNetwork implements Operations<Tensor> {
 
   repeatHeads = (x: Tensor, times: number) => repeatHeads(this.tape, x, times, this.batch);
 
-  /** A first token is not turned: its place is 0. */
   rotary(x: Tensor, frequencies: readonly number[], tokens: QueryTokens): Tensor {
-    if (tokens === 'first') return x;
+    if (tokens === 'first') return rotary(this.tape, x);
     const key = `${tokens} ${frequencies}`;
     const places = tokens === 'last' ? lastPlaces : allPlaces;
     const turn = this.turns.get(key) ?? turnByPlace(this.ops, frequencies, places(this.ops, this.inputs.mask));
@@ -163,12 +165,14 @@ export class TensorFlowNetwork implements Operations<Tensor> {
     return addConstant(this.tape, x, this.ops.aboveDiagonal(this.ops.size(this.inputs.mask, 3), MASKED));
   }
 
-  softmax = (x: Tensor) => softmax(this.tape, x);
+  softmax = (x: Tensor) => softmax(this.tape, x, this.rowProducts);
 
   weightedSum(probabilities: Tensor, value: Tensor, window?: Window): Tensor {
+    const { tape, rowProducts: products, undropped } = this;
+    const row = { source: undropped.get(probabilities.name) ?? probabilities.name, products };
     const blocks = this.blocksOf(window);
-    if (!blocks) return weightedSum(this.tape, probabilities, value);
-    return joinBlocks(this.tape, weightedSum(this.tape, probabilities, blockKeys(this.tape, value, blocks)), blocks);
+    if (!blocks) return weightedSum(tape, probabilities, value, row);
+    return joinBlocks(tape, weightedSum(tape, probabilities, blockKeys(tape, value, blocks), row), blocks);
   }
 
   maskWindow(x: Tensor, window: Window): Tensor {
@@ -184,7 +188,10 @@ export class TensorFlowNetwork implements Operations<Tensor> {
 
   dropout(x: Tensor, rate: number, layer: number, site: DropoutSite): Tensor {
     const factors = this.dropouts?.factors(this.ops, x, rate, layer, site);
-    return factors ? multiplyBy(this.tape, x, factors) : x;
+    if (!factors) return x;
+    const dropped = multiplyBy(this.tape, x, factors);
+    this.undropped.set(dropped.name, x.name);
+    return dropped;
   }
 
   distanceTable(module: string): Tensor {

@@ -1,5 +1,5 @@
 /** Type of a tensor's elements; `resource` is the handle of a variable. */
-export type ElementType = 'float32' | 'int32' | 'resource';
+export type ElementType = 'float32' | 'int32' | 'complex64' | 'resource';
 
 /** Size of an axis; null if it is known only when the graph runs. */
 type Axis = number | null;
@@ -58,7 +58,7 @@ const INT: Attribute = { type: 'int32' };
 export class Ops {
   readonly nodes: Node[] = [];
   readonly variables: Variable[] = [];
-  /** Constants, sizes and slices that are in the graph already. */
+  /** Constants, weights, sizes and slices that are in the graph already. */
   private readonly known = new Map<string, Tensor>();
 
   /** Value that the caller feeds at each run. */
@@ -78,9 +78,12 @@ export class Ops {
     return variable;
   }
 
-  /** Frozen weight: a variable that is assigned only once, when the session opens. */
+  /**
+   * Frozen weight: a variable that is assigned only once, when the session opens. A name stands for
+   * one weight.
+   */
   weight = (name: string, shape: readonly number[], values: () => Float32Array) =>
-    this.variable(name, shape, values).value;
+    this.once(`weight ${name}`, () => this.variable(name, shape, values).value);
 
   /** Assigns a value to a variable. */
   assign = ({ handle }: Pick<Variable, 'handle'>, value: Tensor) =>
@@ -161,6 +164,15 @@ export class Ops {
 
   /** `x·factor`. */
   scale = (x: Tensor, factor: number) => this.mul(x, this.scalar(factor));
+
+  /** Products of complex numbers, each a real and an imaginary part. // [..., 2] */
+  complexMul(a: Tensor, b: Tensor): Tensor {
+    const bits = (x: Tensor, from: ElementType, to: ElementType, shape: readonly Axis[]) =>
+      this.node('Bitcast', [x], { T: { type: from }, type: { type: to } }, shape, { dtype: to });
+    const [left, right] = [a, b].map((x) => bits(x, 'float32', 'complex64', x.shape.slice(0, -1)));
+    const product = this.pair('Mul', left, right); // [...]
+    return bits(product, 'complex64', 'float32', [...product.shape, 2]);
+  }
 
   /** `x + bias`, the bias along the last axis. */
   biasAdd = (x: Tensor, bias: Tensor) => this.node('BiasAdd', [x, bias], { T: FLOAT }, x.shape);

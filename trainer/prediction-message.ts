@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import type { Entity, EvaluateResult, Prediction } from '../delta/inference-options';
+import { errorAnalysisMessage, errorAnalysisOf } from '../proto/error-analysis';
 import {
   type Entity as EntityMessage,
   type EvaluateResponse,
@@ -56,14 +57,26 @@ const entityOf = ({ label, start, end, text, score }: EntityMessage, field: stri
   score: present(score, `${field}.score`),
 });
 
-export function evaluationMessage({ task, metrics, ...result }: EvaluateResult): EvaluateResponse {
-  return create(EvaluateResponseSchema, { ...result, ...(task !== null && { task }), metrics: { ...metrics } });
-}
+export const evaluationMessage = ({ task, metrics, errorAnalysis, ...result }: EvaluateResult): EvaluateResponse =>
+  create(EvaluateResponseSchema, {
+    ...result,
+    ...(task !== null && { task }),
+    metrics: { ...metrics },
+    errorAnalysis: errorAnalysisMessage(errorAnalysis),
+  });
 
-export const evaluationOf = ({ task, metric, rows, loss, metrics }: EvaluateResponse): EvaluateResult => ({
+export const evaluationOf = ({
+  task,
+  metric,
+  rows,
+  loss,
+  metrics,
+  errorAnalysis,
+}: EvaluateResponse): EvaluateResult => ({
   task: task ?? null,
   metric,
   rows,
   loss: present(loss, 'loss'),
   metrics: { ...metrics },
+  errorAnalysis: errorAnalysisOf(present(errorAnalysis, 'error_analysis'), 'error_analysis'),
 });

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import { type Encoded, evaluationBatches } from '../data/batches';
+import { canonicalHash } from '../foundation/canonical-json';
 import { requireRoom, writeFully, writing } from '../foundation/disk';
 import { failed } from '../foundation/errors';
 import type { Checkpoint } from '../model/checkpoint';
@@ -48,13 +49,19 @@ const ARITHMETIC = 2;
 
 /** Name of the file: a hash of everything that the frozen layers' output depends on. */
 export function prefixName(
-  { checkpoint, program }: Pick<FrozenPart, 'checkpoint' | 'program'>,
+  {
+    checkpoint,
+    program,
+  }: { checkpoint: Pick<Checkpoint, 'sha256' | 'config'>; program: Pick<Program, 'lowest' | 'reads'> },
   rows: readonly Encoded[],
   device: string,
 ): string {
-  const { lowest, storesOneToken } = program;
-  const output = `${lowest}${storesOneToken || lowest < checkpoint.config.layers ? '' : ' every token'}`;
-  const hash = createHash('sha256').update(`${ARITHMETIC} ${checkpoint.sha256} ${output} ${device}\n`);
+  const { sha256, config } = checkpoint;
+  const { lowest, reads } = program;
+  // config.json decides on much that the weights do not show, such as the reach of local attention.
+  const model = `${sha256} ${canonicalHash(config.raw)} ${config.padTokenId}`;
+  const output = lowest < config.layers ? lowest : `${lowest} ${reads}`;
+  const hash = createHash('sha256').update(`${ARITHMETIC} ${model} ${output} ${device}\n`);
   for (const { ids, typeIds } of rows) hash.update(`${ids.join()} ${typeIds.join()}\n`);
   return `${hash.digest('hex')}.f32`;
 }

@@ -2,7 +2,7 @@ import type { Target } from '../data/label-reading';
 import type { Objective } from '../delta/objective';
 import { PROBLEMS } from '../delta/problems';
 import type { Tuning } from '../delta/tuning';
-import type { ModelConfig } from '../model/architecture';
+import type { ModelConfig, Readout } from '../model/architecture';
 import { architectureOf, runLayers } from '../model/architectures';
 import type { Checkpoint } from '../model/checkpoint';
 import { Dropout, dropoutKey } from './dropout';
@@ -70,6 +70,8 @@ export class Program {
    * none.
    */
   readonly lowest: number;
+  /** Tokens that the task head reads. */
+  readonly reads: Readout;
   /** True if no layer is tuned and the task head reads one token of the frozen layers' output. */
   readonly storesOneToken: boolean;
   /** True if the word table is frozen. Then the network receives its rows. */
@@ -82,6 +84,8 @@ export class Program {
     /** Absent if no layer is frozen. */
     frozen?: Tensor;
     logits: Tensor;
+    /** Loss as in evaluation. */
+    loss: Tensor;
     /** Loss, norm, gradient; and the same with the gradient so far added. */
     gradient: Tensor[];
     furtherGradient: Tensor[];
@@ -137,6 +141,7 @@ export class Program {
       const x = frozen ? inputs.hidden : (embedded ?? architecture.embed(net, config));
       return taskHead.logits(net, config, runLayers(net, config, taskHead.reads, x, from, config.layers));
     };
+    const evaluation = through(network());
     const prediction = through(trained);
     const { loss, byLogits } = taskLoss(ops, prediction, training.targets, training.count, objective);
     const gradients = trained.tape.gradients(prediction, byLogits, weights.wanted);
@@ -144,6 +149,7 @@ export class Program {
     const sum = ops.add(training.gradient, gradient);
 
     this.lowest = from;
+    this.reads = taskHead.reads;
     this.storesOneToken = from === config.layers && taskHead.reads !== 'every';
     this.readsWords = !weights.isTrained(`${architecture.wordEmbeddings}.weight`);
     this.inputs = inputs;
@@ -151,7 +157,8 @@ export class Program {
     this.state = state;
     this.ends = {
       frozen,
-      logits: through(network()),
+      logits: evaluation,
+      loss: taskLoss(ops, evaluation, training.targets, training.count, objective).loss,
       gradient: [loss, globalNorm(ops, gradient), gradient],
       furtherGradient: [loss, globalNorm(ops, sum), sum],
       update: adamW(ops, state, training.gradient, training.factors, 0),
@@ -186,28 +193,25 @@ export class Program {
    */
   gradient(batch: RowBatch, targets: readonly Target[], at: { seed: number; step: number }): BatchGradient {
     const { training, session, ends } = this;
-    const { outputs, objective } = this.parts;
-    const values = targetValues(targets, outputs, objective);
-    const count = Float32Array.of(lossCount(targets, objective));
     let sum: BatchGradient | undefined;
-    let row = 0;
-    for (const [i, part] of this.microBatches(batch).entries()) {
-      const width = values.length / batch.B;
-      const wanted = values.subarray(row * width, (row + part.B) * width);
-      const feeds: [Tensor, Feed][] = [
-        ...this.feeds(part),
-        [training.targets, { values: wanted, shape: [wanted.length / outputs, outputs] }],
-        [training.count, { values: count, shape: [] }],
-        [training.dropoutKey, { values: dropoutKey(at.seed, at.step, i), shape: [1] }],
-      ];
+    for (const [i, labelled] of this.labelledParts(batch, targets).entries()) {
+      const key = { values: dropoutKey(at.seed, at.step, i), shape: [1] };
+      const feeds: [Tensor, Feed][] = [...labelled, [training.dropoutKey, key]];
       const [loss, norm, gradient] = sum
         ? session.run([...feeds, [training.gradient, sum.gradient]], ends.furtherGradient)
         : session.run(feeds, ends.gradient);
       sum?.gradient.dispose();
       sum = { loss: (sum?.loss ?? 0) + only(loss), norm: only(norm), gradient };
-      row += part.B;
     }
     return sum as BatchGradient;
+  }
+
+  /** Mean loss as in evaluation. @param targets B of them */
+  loss(batch: RowBatch, targets: readonly Target[]): number {
+    return this.labelledParts(batch, targets).reduce(
+      (sum, feeds) => sum + this.session.read(feeds, this.ends.loss)[0],
+      0,
+    );
   }
 
   /** Takes a step of AdamW along a gradient and disposes of the gradient. */
@@ -230,13 +234,10 @@ export class Program {
     return { parameters: value(parameters), firstMoment: value(firstMoment), secondMoment: value(secondMoment) };
   }
 
-  /** Replaces the parameters and their moments. */
-  write({ parameters, firstMoment, secondMoment }: TrainingState): void {
-    this.session.assign([
-      [this.state.parameters, parameters],
-      [this.state.firstMoment, firstMoment],
-      [this.state.secondMoment, secondMoment],
-    ]);
+  /** Replaces the parameters and their moments, as far as they are given. */
+  write(values: Partial<TrainingState>): void {
+    const names = Object.keys(values) as (keyof TrainingState)[];
+    this.session.assign(names.map((name) => [this.state[name], values[name] as Float32Array]));
   }
 
   close(): void {
@@ -252,6 +253,24 @@ export class Program {
       const part = (values: Float32Array) => values.subarray((values.length / B) * from, (values.length / B) * to);
       const named = Object.entries(rows).map(([name, values]) => [name, part(values)]);
       return { rows: Object.fromEntries(named), mask: part(mask), B: to - from, S };
+    });
+  }
+
+  /** Inputs of each part of a batch, with its targets. */
+  private labelledParts(batch: RowBatch, targets: readonly Target[]): [Tensor, Feed][][] {
+    const { outputs, objective } = this.parts;
+    const values = targetValues(targets, outputs, objective);
+    const count = Float32Array.of(lossCount(targets, objective));
+    const width = values.length / batch.B;
+    let row = 0;
+    return this.microBatches(batch).map((part) => {
+      const wanted = values.subarray(row * width, (row + part.B) * width);
+      row += part.B;
+      return [
+        ...this.feeds(part),
+        [this.training.targets, { values: wanted, shape: [wanted.length / outputs, outputs] }],
+        [this.training.count, { values: count, shape: [] }],
+      ];
     });
   }
 

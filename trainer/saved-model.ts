@@ -8,7 +8,7 @@ import type { Attribute, ElementType, Node } from './ops';
 type Message = any;
 
 /** Values of `DataType` in TensorFlow's `types.proto`. */
-const DATA_TYPE: Record<ElementType, number> = { float32: 1, int32: 3, resource: 20 };
+const DATA_TYPE: Record<ElementType, number> = { float32: 1, int32: 3, resource: 20, complex64: 8 };
 
 /** Tag of the only graph in the file. */
 export const TAG = 'serve';

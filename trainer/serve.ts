@@ -19,14 +19,20 @@ import { WindowsFile } from './windows-file';
  */
 export async function serveTrainer(settings: ServePart, parts: Parts): Promise<Served> {
   const { log, telemetry, server, start } = serviceServer(settings, parts);
-  const { inputs, results, stopSweeping } = serviceFiles(settings, log);
+  const { inputs, results, runs: shared, stopSweeping } = await serviceFiles(settings, log);
   parts.add(stopSweeping);
   const { engineProcess = ENGINE_PROCESS } = settings;
   const memory = () => treeResidentBytes();
-  const runs = new Runs(path.join(settings.stateDir, 'runs'), results, (request, signal) => {
-    const file = new WindowsFile(request.out);
-    const onWindow = telemetry.on ? file.write.bind(file) : undefined;
-    return engineSpans(telemetry, train(request, signal, engineProcess), { memory, before: file.read(), onWindow });
+  const runs = new Runs({
+    folder: path.join(settings.stateDir, 'runs'),
+    results,
+    ...(shared && { shared }),
+    log,
+    train: (request, signal) => {
+      const file = new WindowsFile(request.out);
+      const onWindow = telemetry.on ? file.write.bind(file) : undefined;
+      return engineSpans(telemetry, train(request, signal, engineProcess), { memory, before: file.read(), onWindow });
+    },
   });
   server.add(
     TrainerService,

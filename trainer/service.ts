@@ -21,6 +21,7 @@ import { Admission, type Ticket } from '../infra/admission';
 import type { Inputs, ModelSettings, Opened } from '../infra/artifacts/inputs';
 import type { ResultArtifacts } from '../infra/artifacts/result-artifacts';
 import { type Answers, answers } from '../infra/grpc/answers';
+import { attemptOf } from '../infra/grpc/attempts';
 import type { Implementation } from '../infra/grpc/handlers';
 import { readModelConfig } from '../model/config';
 import type { ModelDescriptions } from '../model/description';
@@ -115,11 +116,11 @@ export function trainerService(parts: TrainerParts): Implementation<typeof Train
   }
 
   return {
-    scoreHeads(request, { signal }) {
+    scoreHeads(request, { signal, immediate }) {
       const strategy = scoreStrategyOf(request.strategy);
       const options = scoreOptionsOf(request.options);
       const given = givenRowsOf(request.train, 'train');
-      const place = admission.enter();
+      const place = admission.enter(immediate);
       return answers<ScoreHeadsResponse>(signal, (out, signal) =>
         inTurn(place, async (open) => {
           const onProgress = progressTo(out);
@@ -137,16 +138,17 @@ export function trainerService(parts: TrainerParts): Implementation<typeof Train
       );
     },
 
-    train(request, { signal }) {
+    train(request, call) {
+      const { signal, immediate } = call;
       const id = runIdOf(request.runId);
       const options = trainingOptionsOf(request.options);
       const given = givenRowsOf(request.train, 'train');
       const givenDev = request.dev && givenRowsOf(request.dev, 'dev');
       const mask = present(request.mask, 'mask');
-      const place = admission.enter();
+      const place = admission.enter(immediate);
       return answers<TrainResponse>(signal, (out, signal) =>
         inTurn(place, async (open) => {
-          const run = claimed(runs, id);
+          const run = await claimed(runs, id, attemptOf(call)?.number, signal);
           try {
             const onProgress = progressTo(out);
             const model = await inputs.model(request.model, { signal, onProgress });
@@ -178,13 +180,13 @@ export function trainerService(parts: TrainerParts): Implementation<typeof Train
       );
     },
 
-    calibrateTraining(request, { signal }) {
+    calibrateTraining(request, { signal, immediate }) {
       const selection = selectionOptionsOf(request.selection);
       const options = trainingOptionsOf(request.options);
       const scoring = scoreOptionsOf(request.scoring, 'scoring');
       const given = givenRowsOf(request.train, 'train');
       const givenDev = request.dev && givenRowsOf(request.dev, 'dev');
-      const place = calibrations.enter();
+      const place = calibrations.enter(immediate);
       return answers<CalibrateTrainingResponse>(signal, (out, signal) =>
         inTurn(place, async (open) => {
           const onProgress = progressTo(out);
@@ -202,19 +204,20 @@ export function trainerService(parts: TrainerParts): Implementation<typeof Train
       );
     },
 
-    async evaluate(request, { signal }) {
-      const place = admission.enter();
+    async evaluate(request, { signal, immediate }) {
+      const place = admission.enter(immediate);
       let response: EvaluateResponse | undefined;
       await inTurn(place, async (open) => {
-        const evaluation = await tuned(request, true, open, { signal });
+        const { omitTexts = false } = request;
+        const evaluation = { ...(await tuned(request, true, open, { signal })), omitTexts };
         await place.turn(signal);
         response = evaluationMessage(await follow(engine.evaluate(evaluation, signal), () => {}));
       });
       return response!;
     },
 
-    predict(request, { signal }) {
-      const place = admission.enter();
+    predict(request, { signal, immediate }) {
+      const place = admission.enter(immediate);
       return answers<PredictResponse>(signal, (out, signal) =>
         inTurn(place, async (open) => {
           const onProgress = progressTo(out);
@@ -229,7 +232,7 @@ export function trainerService(parts: TrainerParts): Implementation<typeof Train
       );
     },
 
-    export(request, { signal }) {
+    export(request, { signal, immediate }) {
       const format = formatOf(request.format);
       const dtype = dtypeOf(request.dtype, format);
       const files = present(request.delta, 'delta');
@@ -237,7 +240,7 @@ export function trainerService(parts: TrainerParts): Implementation<typeof Train
       const options = trainingOptionsOf(request.options);
       const givenTrain = request.train && givenRowsOf(request.train, 'train');
       const givenDev = request.dev && givenRowsOf(request.dev, 'dev');
-      const place = admission.enter();
+      const place = admission.enter(immediate);
       return answers<ExportResponse>(signal, (out, signal) =>
         inTurn(place, async (open) => {
           const onProgress = progressTo(out);
@@ -271,8 +274,8 @@ function runIdOf(runId: string): string {
   throw invalidValue({ field: 'run_id', value: shown(runId), expected: wanted });
 }
 
-function claimed(runs: Runs, id: string): ClaimedRun {
-  const run = runs.claim(id);
+async function claimed(runs: Runs, id: string, attempt: number | undefined, signal: AbortSignal): Promise<ClaimedRun> {
+  const run = await runs.claim(id, attempt, signal);
   if (run !== undefined) return run;
   throw new RpcError(status.ABORTED, 'RUN_AT_WORK', `run_id ${id} is in use by another call: wait for it`);
 }

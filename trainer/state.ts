@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { z } from 'zod';
-import type { EpochMetrics } from '../delta/training-options';
+import type { EpochMetrics, RateChoice } from '../delta/training-options';
 import { invalidInput } from '../foundation/errors';
 import { isStaged } from '../foundation/output-path';
 import { SafetensorsFile, writeSafetensors } from '../model/safetensors';
@@ -16,6 +16,8 @@ export interface Progress {
   lossRows: number;
   /** Training time of the epoch so far, in seconds. */
   seconds: number;
+  /** Learning rate that `auto` chose. */
+  rate?: RateChoice;
   epochs: EpochMetrics[];
   /** Best epoch so far, from 1; 0 before the first has ended. */
   bestEpoch: number;
@@ -27,16 +29,22 @@ export interface SavedState {
   training: TrainingState;
   /** Parameters of the best epoch. // [P] */
   best: Float32Array;
+  /** Logits of the dev rows in the best epoch, as in `Logits`; none before the first has ended. */
+  bestLogits: Float32Array;
 }
 
-const FILE = 'training.safetensors';
-const TENSORS = ['parameters', 'firstMoment', 'secondMoment', 'best'] as const;
+/** Name of the checkpoint's file. */
+export const STATE_FILE = 'training.safetensors';
+/** Tensors with a number per parameter. // [P] */
+const PARAMETERS = ['parameters', 'firstMoment', 'secondMoment', 'best'] as const;
+const LOGITS = 'bestLogits';
 
 const progressSchema = z.object({
   step: z.int().min(0),
   lossSum: z.number(),
   lossRows: z.int().min(0),
   seconds: z.number(),
+  rate: z.any().optional(),
   epochs: z.array(z.any()),
   bestEpoch: z.int().min(0),
 });
@@ -50,13 +58,13 @@ function sweep(folder: string): void {
 }
 
 /** Replaces the checkpoint in `folder`, atomically. */
-export function saveState(folder: string, run: string, { progress, training, best }: SavedState): void {
+export function saveState(folder: string, run: string, { progress, training, best, bestLogits }: SavedState): void {
   fs.mkdirSync(folder, { recursive: true });
   sweep(folder);
-  const tensors = { ...training, best };
+  const tensors = { ...training, best, [LOGITS]: bestLogits };
   writeSafetensors(
-    path.join(folder, FILE),
-    TENSORS.map((name) => ({
+    path.join(folder, STATE_FILE),
+    ([...PARAMETERS, LOGITS] as const).map((name) => ({
       name,
       dtype: 'F32',
       shape: [tensors[name].length],
@@ -75,7 +83,7 @@ export function saveState(folder: string, run: string, { progress, training, bes
  */
 export function loadState(folder: string, run: string, size: number): SavedState | undefined {
   sweep(folder);
-  const file = path.join(folder, FILE);
+  const file = path.join(folder, STATE_FILE);
   if (!fs.existsSync(file)) return undefined;
   const stored = SafetensorsFile.open(file);
   try {
@@ -85,12 +93,28 @@ export function loadState(folder: string, run: string, size: number): SavedState
       );
     }
     const progress = progressSchema.safeParse(JSON.parse(stored.metadata.progress ?? 'null'));
-    const whole = TENSORS.every((name) => stored.tensors.get(name)?.shape[0] === size);
+    const whole = PARAMETERS.every((name) => stored.tensors.get(name)?.shape[0] === size) && stored.tensors.has(LOGITS);
     if (!progress.success || !whole) throw invalidInput(`${file} is damaged; start over with --overwrite`);
-    const [parameters, firstMoment, secondMoment, best] = TENSORS.map((name) => stored.float32(name));
-    return { progress: progress.data as Progress, training: { parameters, firstMoment, secondMoment }, best };
+    const [parameters, firstMoment, secondMoment, best] = PARAMETERS.map((name) => stored.float32(name));
+    const training = { parameters, firstMoment, secondMoment };
+    return { progress: progress.data as Progress, training, best, bestLogits: stored.float32(LOGITS) };
   } finally {
     stored.close();
+  }
+}
+
+/** Finished steps of the checkpoint in a file; undefined if there is none or it is damaged. */
+export function savedStep(file: string): number | undefined {
+  if (!fs.existsSync(file)) return undefined;
+  try {
+    const stored = SafetensorsFile.open(file);
+    try {
+      return progressSchema.parse(JSON.parse(stored.metadata.progress ?? 'null')).step;
+    } finally {
+      stored.close();
+    }
+  } catch {
+    return undefined;
   }
 }
 
@@ -102,5 +126,5 @@ export function loadState(folder: string, run: string, size: number): SavedState
  */
 export function clearState(folder: string): void {
   sweep(folder);
-  fs.rmSync(path.join(folder, FILE), { force: true });
+  fs.rmSync(path.join(folder, STATE_FILE), { force: true });
 }

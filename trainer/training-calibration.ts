@@ -10,7 +10,7 @@ import { windowOptions } from '../data/word-windows';
 import { deltaBytes } from '../delta/delta';
 import { PROBLEMS } from '../delta/problems';
 import type { CalibrateRequest, TrainingCost } from '../delta/training-cost';
-import { trainOptions } from '../delta/training-options';
+import { TRAIN_DEFAULTS, trainOptions } from '../delta/training-options';
 import { tuningOf } from '../delta/tuning';
 import { breathe } from '../foundation/breathe';
 import { within } from '../foundation/errors';
@@ -29,6 +29,7 @@ import { checkDevice } from './device';
 import { tokenLimit } from './inputs';
 import { FreshRows, PLAN_ROWS } from './prefix';
 import { Program } from './program';
+import { MOST_LOSSES, testBatches } from './range-test';
 import type { TensorFlow } from './session';
 import { TokenRows } from './token-rows';
 import { trainable } from './trainable';
@@ -75,7 +76,9 @@ export async function* calibrate(
   const meter = new StageMeter('calibrate', QUANTILES.length, 'lengths');
   yield meter.at(0);
   const started = performance.now();
-  const options = trainOptions(request.options);
+  const requested = trainOptions(request.options);
+  // A step costs the same at any learning rate.
+  const options = { ...requested, lr: requested.lr === 'auto' ? TRAIN_DEFAULTS.lr : requested.lr };
   checkDevice(tf, options.device);
   const checkpoint = await within('model', () => openCheckpoint(request.model));
   try {
@@ -142,10 +145,16 @@ export async function* calibrate(
         const tuned = seen(lengths);
         return total + sum(cost.evaluation, evaluationBatches(tuned, batchSize), tuned);
       }, 0);
+      const tested = requested.lr === 'auto' ? testBatches(seen(train.lengths), options) : undefined;
+      const rangeTest = tested
+        ? sum(cost.step, tested.gradients, seen(train.lengths)) +
+          MOST_LOSSES * sum(cost.evaluation, tested.losses, seen(train.lengths))
+        : 0;
       const restOfEncoding = [train, ...dev].reduce((total, set) => total + set.restSeconds, 0);
       const restOfTokens = [train, ...dev].reduce((total, set) => total + set.restTokens, 0);
-      // Also the other rows' tokens and the best epoch's parameters.
-      const furtherBytes = GROWTH_BYTES + TOKEN_BYTES * restOfTokens + 4 * layout.size;
+      // Also the other rows' tokens, the best epoch's parameters, and a range test's gradients,
+      // their squares and its moved parameters.
+      const furtherBytes = GROWTH_BYTES + TOKEN_BYTES * restOfTokens + (tested ? 16 : 4) * layout.size;
       return {
         heads: mask.heads.length,
         trainableParameters: tunedParameters,
@@ -155,7 +164,7 @@ export async function* calibrate(
         rows: { train: train.rows, dev: dev.reduce((total, set) => total + set.rows, 0) },
         steps,
         seconds: {
-          preparation: startSeconds + loadSeconds + restOfEncoding + frozenPass,
+          preparation: startSeconds + loadSeconds + restOfEncoding + frozenPass + rangeTest,
           steps: options.epochs * sum(cost.step, batches, seen(train.lengths)),
           evaluation: options.epochs * evaluation,
         },

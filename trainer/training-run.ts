@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { type Encoded, likeLengthBatches } from '../data/batches';
 import { type LabelSet, logitCount } from '../data/problem';
+import { analyseErrors } from '../delta/analyse-errors';
 import { makeDelta, writeDelta } from '../delta/delta';
 import { evaluateRows, type Logits, rowLogits, score } from '../delta/logits';
 import { isBetter, MISMATCHED, qualityOf } from '../delta/metrics';
@@ -20,18 +21,21 @@ import { type LabelledRows, type TrainingInputs, targetsOf } from './inputs';
 import { trainedValues } from './low-rank';
 import { type FrozenPart, type HiddenRows, hiddenRows, type PrefixFile, prefixName } from './prefix';
 import { Program } from './program';
+import { rangeTest } from './range-test';
 import { identityOf } from './run-identity';
 import { deviceOf, type TensorFlow } from './session';
 import { loadState, type Progress, saveState } from './state';
 import { TokenRows } from './token-rows';
 import { type Trainable, trainable } from './trainable';
-import { Training } from './training';
+import { type Schedule, Training } from './training';
 
 /**
  * Interval between checkpoints, in milliseconds. Checkpoints also follow every epoch and a
- * cancellation. They are rarer if they would take more than a thirtieth of the time.
+ * cancellation. They are rarer if they would take more than a thirtieth of the time, up to the
+ * longest interval: with the upload of a checkpoint, a killed trainer costs at most 30 s of steps.
  */
 const CHECKPOINT_INTERVAL = 10_000;
+const LONGEST_INTERVAL = 20_000;
 const SAVING_SHARE = 1 / 30;
 
 /** Training run with its tensors and files. */
@@ -45,9 +49,11 @@ export class Run {
   private readonly hidden: HiddenRows[] = [];
   private readonly stepsPerEpoch: number;
   private readonly resumedFromStep: number | null;
-  private readonly training: Training;
+  private readonly schedule: Omit<Schedule, 'lr'>;
   private progress: Progress;
   private best: Float32Array;
+  /** Logits of the dev rows in the best epoch, from which the errors are analysed. */
+  private bestLogits: Float32Array;
   private lastSaved = 0;
   /** Duration of the last checkpoint, in milliseconds. */
   private saving = 0;
@@ -74,12 +80,20 @@ export class Run {
     this.resumedFromStep = saved?.progress.step ?? null;
     this.progress = saved?.progress ?? { step: 0, lossSum: 0, lossRows: 0, seconds: 0, epochs: [], bestEpoch: 0 };
     this.best = saved?.best ?? initial;
-    const schedule = { ...options, steps: options.epochs * this.stepsPerEpoch };
+    this.bestLogits = saved?.bestLogits ?? new Float32Array(0);
+    this.schedule = { ...options, steps: options.epochs * this.stepsPerEpoch };
     const objective = objectiveOf(inputs.labels, options, inputs.train.targets);
     const parts = { checkpoint, tuning: this.tuning, layout, outputs, objective };
     this.program = new Program(tf, parts, initial);
     if (saved) this.program.write(saved.training);
-    this.training = new Training(this.program, schedule);
+  }
+
+  /** Peak learning rate: given, or chosen by {@link Run.chooseRate}. */
+  private get lr(): number {
+    const { lr } = this.request.options;
+    if (lr !== 'auto') return lr;
+    if (!this.progress.rate) throw new Error('no learning rate is chosen yet');
+    return this.progress.rate.lr;
   }
 
   private get metrics() {
@@ -92,8 +106,13 @@ export class Run {
     return this.progress.epochs.length >= this.request.options.epochs || this.stopsEarly();
   }
 
-  /** Yields the complete epochs again: the reader of a resumed run may have missed them. */
+  /**
+   * Yields the learning rate and the complete epochs again: the reader of a resumed run may have
+   * missed them.
+   */
   *evaluated(): Generator<TrainEvent> {
+    const { rate } = this.progress;
+    if (rate) yield { kind: 'rate', rate };
     for (const epoch of this.progress.epochs) yield { kind: 'epoch', epoch };
   }
 
@@ -127,9 +146,24 @@ export class Run {
     return { path: path.join(prefixes, prefixName(part, rows, deviceOf(this.tf))), shared: true };
   }
 
+  /** Chooses the learning rate, unless it is given or an interrupted run has chosen it. */
+  async *chooseRate(): AsyncGenerator<TrainEvent> {
+    const { options } = this.request;
+    if (options.lr !== 'auto' || this.progress.rate) return;
+    const { program, trainable, inputs } = this;
+    const began = clock();
+    const tested = { program, initial: trainable.initial, hidden: this.hidden[0], rows: inputs.train };
+    const { batchSize, seed } = options;
+    const rate = yield* rangeTest(tested, { batchSize, seed, steps: this.schedule.steps }, this.signal);
+    this.progress.rate = rate;
+    yield intervalSince(began, 'range', { lr: rate.lr });
+    yield { kind: 'rate', rate };
+  }
+
   /** Runs every remaining epoch. */
   async *epochs(): AsyncGenerator<TrainEvent> {
     const { options } = this.request;
+    const training = new Training(this.program, { ...this.schedule, lr: this.lr });
     const steps = options.epochs * this.stepsPerEpoch;
     const meter = new StageMeter('train', steps, 'steps', this.progress.step);
     this.lastSaved = performance.now();
@@ -142,11 +176,11 @@ export class Run {
         epoch,
       });
       for (const rows of batches.slice(this.progress.step - epoch * this.stepsPerEpoch)) {
-        const loss = this.step(rows);
+        const loss = this.step(training, rows);
         yield* meter.due(this.progress.step, { loss, tokens: this.tokens });
         await this.breatheOrSave();
         const last = this.progress.step === (epoch + 1) * this.stepsPerEpoch;
-        const pause = Math.max(CHECKPOINT_INTERVAL, this.saving / SAVING_SHARE);
+        const pause = Math.min(Math.max(CHECKPOINT_INTERVAL, this.saving / SAVING_SHARE), LONGEST_INTERVAL);
         if (!last && performance.now() - this.lastSaved > pause) yield this.save();
       }
       yield* this.judge(epoch + 1);
@@ -157,22 +191,17 @@ export class Run {
   /** Writes the best epoch's delta. The state stays until the caller has stored the metrics. */
   finish(): TrainMetrics {
     const { checkpoint, inputs, request, tuning, trainable } = this;
-    const { labels, train } = inputs;
+    const { train, dev } = inputs;
     const { options, mask, further } = request;
-    const { epochs, bestEpoch } = this.progress;
+    const { epochs, bestEpoch, rate } = this.progress;
     const { thresholds } = epochs[bestEpoch - 1];
-    const info = describeDelta(
-      checkpoint,
-      mask,
-      { ...labels, ...(thresholds && { thresholds }) },
-      train.dataset.task,
-      options,
-      further,
-    );
+    const labels = { ...inputs.labels, ...(thresholds && { thresholds }) };
+    const info = describeDelta(checkpoint, mask, labels, train.dataset.task, { ...options, lr: this.lr }, further);
     const values = trainedValues(checkpoint, tuning, trainable.layout.views(this.best));
     const delta = makeDelta(checkpoint, info, ({ canonical }) => values(canonical));
     writeDelta(path.join(request.out, 'delta'), delta);
     const metric = this.metrics.best;
+    const logits = { values: this.bestLogits, outputs: logitCount(labels), words: dev.windows.words };
     return {
       task: info.task,
       metric,
@@ -184,6 +213,8 @@ export class Run {
       peakRssBytes: peakResidentBytes(),
       seed: options.seed,
       deviceUsed: deviceOf(this.tf),
+      errorAnalysis: analyseErrors(logits, dev, labels, options.omitTexts),
+      ...(rate && { learningRate: rate }),
       ...(inputs.duplicates > 0 && { devDuplicates: inputs.duplicates }),
     };
   }
@@ -193,14 +224,14 @@ export class Run {
     for (const rows of this.hidden) rows.close();
   }
 
-  private step(rows: Int32Array): number {
+  private step(training: Training, rows: Int32Array): number {
     const { train } = this.inputs;
     const { progress } = this;
     const start = performance.now();
     const targets = targetsOf(train, rows);
     let loss: number;
     try {
-      loss = this.training.step(this.hidden[0].read(rows), targets, progress.step);
+      loss = training.step(this.hidden[0].read(rows), targets, progress.step);
     } catch (error) {
       if (HifiError.from(error).code === 'DIVERGED') throw error;
       throw failed(`${(error as Error).message} (${this.lastCheckpoint()})`, error);
@@ -242,6 +273,7 @@ export class Run {
     if (best === undefined || isBetter(judged(scores), judged(best))) {
       progress.bestEpoch = epoch;
       this.best = this.program.read().parameters;
+      this.bestLogits = logits.values;
     }
     Object.assign(progress, { lossSum: 0, lossRows: 0, seconds: 0, epochs: [...progress.epochs, result] });
     yield { kind: 'epoch', epoch: result };
@@ -293,7 +325,8 @@ export class Run {
 
   private save(): TrainEvent {
     const began = performance.now();
-    saveState(this.state, this.identity, { progress: this.progress, training: this.program.read(), best: this.best });
+    const { progress, best, bestLogits } = this;
+    saveState(this.state, this.identity, { progress, training: this.program.read(), best, bestLogits });
     this.lastSaved = performance.now();
     this.saving = this.lastSaved - began;
     return { kind: 'checkpoint', step: this.progress.step };

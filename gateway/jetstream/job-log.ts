@@ -34,7 +34,7 @@ export interface Writer {
   call: string;
 }
 
-/** Header that names a change's writer. */
+/** Header that names a change's gateway, its call and the latest attempt that it has seen. */
 const WRITER = 'Hifi-Note';
 
 /** Message to append. */
@@ -89,19 +89,21 @@ export function appended(
   // They come first: the sequence of the job's own last message is expected next.
   const named: Entry[] = [];
   const { id, traceparent } = job.record;
+  const sign = (entry: Entry, { attempt }: JobRecord) =>
+    entry.headers.set(WRITER, `${writer.gateway} ${writer.call} ${attempt}`);
   for (const happening of happenings) {
     if (hasEnded(job.record)) break;
     const { record, events } = after(job.record, [happening], now);
-    if (events.length > 0) entries.push(...events.map((event) => natsMessage({ event, traceparent })));
-    else if (isEvent(happening)) continue;
-    else entries.push(recordEntry(id, happening, now));
+    const [event] = events;
+    if (!event && isEvent(happening)) continue;
+    const entry = event ? natsMessage({ event, traceparent }) : recordEntry(id, happening, now);
+    sign(entry, record);
+    entries.push(entry);
     const files = filesAfter(job, happening);
     for (const sha256 of files) if (!job.files.has(sha256)) named.push(fileEntry(sha256, id));
     job = { ...job, record, files, driver: driverAfter(job, happening, writer) };
   }
-  const all = [...named, ...entries];
-  for (const entry of all) entry.headers.set(WRITER, `${writer.gateway} ${writer.call}`);
-  return { job, entries: all };
+  return { job, entries: [...named, ...entries] };
 }
 
 /** Returns the origin in a message's headers. */

@@ -34,8 +34,19 @@ const NO_ROOM: readonly unknown[] = [10_002, 10_023, 10_028, 10_047, 10_077];
 /** Error codes of JetStream for a message that does not exist. */
 const NO_MESSAGE: readonly unknown[] = [10_043, 10_057];
 
+/**
+ * Error codes of JetStream for a batch that lacks messages, and for too many unfinished batches. A
+ * server loses the begin of a batch with its leader, and when too many others are unfinished.
+ */
+const TORN: readonly unknown[] = [10_176, 10_210];
+/** Number of attempts at a batch that is torn; pause between two, in milliseconds. */
+const [BATCHES, BATCH_PAUSE_MS] = [4, 50];
+
 /** Error of a write that found other messages than it expected. */
 export class Conflict extends Error {}
+
+/** Error of a batch of which the server has stored nothing. */
+class TornBatch extends Error {}
 
 /** Condition of a write: a subject, which may have wildcards, has this last sequence. */
 export interface Expected {
@@ -60,9 +71,21 @@ export class Session {
    * @param expected condition on the stream before the first message
    * @returns sequence number of the last message
    * @throws Conflict if another writer came first, or the messages were stored already; HifiError
-   *   DISK_FULL
+   *   DISK_FULL; RpcError UNAVAILABLE if the server takes no batch
    */
   async append(entries: readonly Entry[], expected: Expected): Promise<number> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.send(entries, expected);
+      } catch (error) {
+        if (!(error instanceof TornBatch)) throw error;
+        if (tries === BATCHES) throw storeAway(error);
+      }
+      await delay(BATCH_PAUSE_MS * tries);
+    }
+  }
+
+  private async send(entries: readonly Entry[], expected: Expected): Promise<number> {
     const batch = randomUUID();
     const { nc } = this.link;
     for (const [i, { subject, body, headers }] of entries.entries()) {
@@ -85,6 +108,11 @@ export class Session {
   async last(subject: string, stream = EVENT_STREAM): Promise<Stored | undefined> {
     const query = { last_by_subj: subject };
     return (await this.unlessLost(this.manager.streams.getMessage(stream, query))) ?? undefined;
+  }
+
+  /** Sequence number of the last message that the leader of the jobs' stream has. */
+  async lastSequence(): Promise<number> {
+    return (await this.unlessLost(this.manager.streams.info(EVENT_STREAM))).state.last_seq;
   }
 
   /** Deletes a message, if it exists. */
@@ -161,7 +189,7 @@ export class Session {
 
   /** Settles as a request; fails at once if the connection is lost. */
   unlessLost<T>(work: Promise<T>): Promise<T> {
-    this.link.lost.throwIfAborted();
+    // `work` fails too, and without this its error would end the process.
     return unlessAborted(work, this.link.lost);
   }
 
@@ -346,6 +374,7 @@ function acknowledged(answer: Msg): number {
   }>();
   if (!error && !duplicate) return seq;
   if (!error || CONFLICTS.includes(error.err_code)) throw new Conflict(error?.description ?? 'stored already');
+  if (TORN.includes(error.err_code)) throw new TornBatch(error.description);
   if (NO_ROOM.includes(error.err_code)) throw noRoom(`the job store has no room: ${error.description}`);
   throw new Error(`the job store refuses a change: ${error.description} (${error.err_code})`);
 }

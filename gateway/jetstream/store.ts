@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import { DeliverPolicy, type JsMsg } from '@nats-io/jetstream';
 import { headers } from '@nats-io/transport-node';
 import { HifiError } from '../../foundation/errors';
@@ -19,6 +20,7 @@ import {
   newJobId,
   noJob,
   type Refusals,
+  storeAway,
 } from '../store';
 import { Watchers } from '../watchers';
 import { appended, applied, createdJob, type Entry, eventIn, type Job, type Stored, writerOf } from './job-log';
@@ -35,6 +37,8 @@ const EVENTS_PAGE = 100;
 const REPAIR_MS = 20_000;
 /** Age of an open job from which on it must be offered, in milliseconds. */
 const OFFERED_MS = 10_000;
+/** Pause for a leader that is behind, in milliseconds. */
+const BEHIND_MS = 250;
 /** Number of attempts at a write whose outcome is unknown. */
 const TRIES = 3;
 
@@ -53,9 +57,13 @@ export class JetStreamStore implements JobStore {
   private readonly held = new HeldFiles();
   /** Latest known jobs, the least recently used first. */
   private readonly cache = new Map<string, Job>();
+  /** Greatest sequence number of the stream that this gateway has seen. */
+  private seen = 0;
   /** Id of the last job that this gateway has begun to create. */
   private newest = '';
   private timer: NodeJS.Timeout | undefined;
+  /** True once all open jobs are offered. */
+  private repaired = false;
   private closed = false;
 
   private constructor(
@@ -81,16 +89,18 @@ export class JetStreamStore implements JobStore {
     const store = new JetStreamStore(url, log, leaseMs);
     try {
       await store.sessions.start();
-      await store.repair(true);
+      await store.repair();
     } catch (error) {
       await store.close();
       throw error;
     }
-    store.timer = setInterval(() => {
-      store.repair(false).catch((error) => {
-        if (!isStoreAway(error)) log.error({ err: error }, 'jobs without an offer could not be looked for');
-      });
-    }, REPAIR_MS).unref();
+    store.timer = setInterval(
+      () =>
+        void store
+          .repair()
+          .catch((error) => log.error({ err: error }, 'jobs without an offer could not be looked for')),
+      REPAIR_MS,
+    ).unref();
     return store;
   }
 
@@ -164,9 +174,13 @@ export class JetStreamStore implements JobStore {
       this.sessions.read((session) => session.messages(jobSubjects(id), after, last, EVENTS_PAGE));
     return this.watchers.follow(id, signal, async function* () {
       const { record, last } = await job();
-      while (read < last) {
+      while (read < last && !signal.aborted) {
         const page = await messages(read + 1, last);
-        if (page.length === 0) throw noJob(id);
+        if (page.length === 0) {
+          // A new leader is behind for a moment; if the job has been deleted, this fails.
+          await job();
+          await delay(BEHIND_MS, undefined, { signal }).catch(() => {});
+        }
         for (const message of page) {
           const event = eventIn(message);
           read = message.seq;
@@ -286,12 +300,15 @@ export class JetStreamStore implements JobStore {
     return this.sessions.read(async (session) => {
       const last = await session.last(jobSubjects(id));
       if (last) return last.seq > seq ? session.messages(jobSubjects(id), seq + 1, last.seq) : [];
+      // A new leader may not have all acknowledged messages yet.
+      if ((await session.lastSequence()) < this.seen) throw storeAway();
       this.forget(id);
       throw noJob(id);
     });
   }
 
   private remember(job: Job): void {
+    this.seen = Math.max(this.seen, job.last);
     const { id, state, updateTime, cancelRequested } = job.record;
     const before = this.cache.get(id);
     if (before && before.last >= job.last) return;
@@ -317,13 +334,20 @@ export class JetStreamStore implements JobStore {
   private async follow(session: Session): Promise<void> {
     await session.unlessLost(createLayout(session.manager, this.leaseMs));
     await session.consume(ALL_SUBJECTS, DeliverPolicy.New, (message) => this.hear(message), true);
-    await session.consume(STATE_SUBJECTS, DeliverPolicy.LastPerSubject, (message) => this.index.take(message));
+    await session.consume(STATE_SUBJECTS, DeliverPolicy.LastPerSubject, (message) => this.enter(message));
     // Changes during a lost connection have woken nobody, and cancelled no claim.
     this.watchers.wakeAll();
     for (const id of this.queue.driven) this.refresh(id);
   }
 
-  private hear({ subject, headers }: JsMsg): void {
+  /** Takes the state of a job into the index. */
+  private enter(message: JsMsg): void {
+    this.seen = Math.max(this.seen, message.seq);
+    this.index.take(message);
+  }
+
+  private hear({ subject, headers, seq }: JsMsg): void {
+    this.seen = Math.max(this.seen, seq);
     if (writerOf(headers)?.gateway === this.queue.driver) return;
     const id = jobIn(subject);
     this.notify(id);
@@ -335,11 +359,18 @@ export class JetStreamStore implements JobStore {
     this.job(id).catch((error) => this.log.warn({ job: id, err: error }, 'a job could not be read'));
   }
 
-  /** Offers open jobs that are not offered, because a gateway ended between two writes. */
-  private async repair(always: boolean): Promise<void> {
-    if (this.closed) return;
-    if (!always && (await this.queue.size()) >= this.index.open) return;
-    const open = this.index.openSince(Date.now() - (always ? 0 : OFFERED_MS));
-    if (open.length > 0) await this.queue.addMissing(open);
+  /**
+   * Offers open jobs that are not offered, because a gateway ended between two writes. The first
+   * time it looks at all of them.
+   */
+  private async repair(): Promise<void> {
+    try {
+      if (this.repaired && (await this.queue.size()) >= this.index.open) return;
+      const open = this.index.openSince(Date.now() - (this.repaired ? OFFERED_MS : 0));
+      if (open.length > 0) await this.queue.addMissing(open);
+      this.repaired = true;
+    } catch (error) {
+      if (!isStoreAway(error) && !this.closed) throw error;
+    }
   }
 }

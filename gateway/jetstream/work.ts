@@ -6,6 +6,7 @@ import { HifiError } from '../../foundation/errors';
 import type { Logger } from '../../infra/log';
 import { type Happening, hasEnded, type JobRecord } from '../record';
 import { type Claim, isStoreAway } from '../store';
+import type { Stored } from './job-log';
 import { DRIVERS, jobIn, LEASE_STREAM, leaseSubject, WORK_STREAM, WORK_SUBJECTS, workSubject } from './layout';
 import { Conflict, type Sessions } from './session';
 
@@ -77,7 +78,8 @@ export class WorkQueue {
   }
 
   async isDriven(id: string): Promise<boolean> {
-    return (await this.sessions.read((session) => session.last(leaseSubject(id), LEASE_STREAM))) !== undefined;
+    const lease = await this.sessions.read((session) => session.last(leaseSubject(id), LEASE_STREAM));
+    return lease !== undefined && driverIn(lease) !== undefined;
   }
 
   /** Claims the next job; waits for one. @returns undefined when `signal` aborts */
@@ -166,11 +168,20 @@ interface Lease {
   driver: string;
 }
 
+/** Header and value by which readers of a key-value bucket know that a key was deleted. */
+const DELETED = ['KV-Operation', 'DEL'] as const;
+
+/** Returns the holder in an entry of the leases; undefined if the lease was released. */
+const driverIn = (entry: Stored): string | undefined =>
+  entry.header?.get(DELETED[0]) ? undefined : (JSON.parse(entry.string()) as Lease).driver;
+
 /** Claim on a job: its lease, renewed while the job is driven. */
 class JobClaim implements Claim {
   readonly id: string;
   private readonly controller = new AbortController();
   private timer: NodeJS.Timeout | undefined;
+  /** Latest renewal; never rejects. */
+  private renewal: Promise<void> = Promise.resolve();
   /** Sequence number of the lease's entry: its revision. */
   private revision = 0;
   private lost = false;
@@ -218,43 +229,57 @@ class JobClaim implements Claim {
 
   async release(): Promise<void> {
     clearInterval(this.timer);
+    // A renewal on its way would be a lease of nobody.
+    await this.renewal;
     this.queue.forget(this.id);
     if (this.lost) return;
     const ended = await this.jobs.get(this.id).then(hasEnded, (error) => {
       if (HifiError.from(error).code === 'NOT_FOUND') return true;
       throw error;
     });
-    await this.sessions.use(async ({ manager }) => {
-      // A later entry is another gateway's lease.
-      await manager.streams.purge(LEASE_STREAM, { filter: leaseSubject(this.id), seq: this.revision + 1 });
-    });
+    if (!(await this.put('', DELETED))) return;
     if (ended) await this.queue.remove(this.id);
     else await this.queue.answer(this.offer, '-NAK');
   }
 
   /** Creates the lease, or renews it. @returns false if another gateway has it */
-  async lease(): Promise<boolean> {
+  lease(): Promise<boolean> {
+    return this.put(JSON.stringify({ driver: this.queue.driver } satisfies Lease));
+  }
+
+  /** Renews the lease and the delivery until the release. */
+  keep(renewMs: number, failed: (error: unknown) => void): void {
+    let renewing = false;
+    this.timer = setInterval(() => {
+      if (renewing) return;
+      renewing = true;
+      this.renewal = this.renew()
+        .catch(failed)
+        .finally(() => {
+          renewing = false;
+        });
+    }, renewMs);
+  }
+
+  /** Writes the lease's entry, unless another gateway has the lease. @returns true if written */
+  private async put(body: string, ...fields: (readonly [name: string, value: string])[]): Promise<boolean> {
     const subject = leaseSubject(this.id);
-    const body = JSON.stringify({ driver: this.queue.driver } satisfies Lease);
     for (;;) {
       try {
         const entry = { subject, body, headers: headers() };
+        for (const [name, value] of fields) entry.headers.set(name, value);
         const expected = { subject, last: this.revision };
         this.revision = await this.sessions.use((session) => session.append([entry], expected));
         return true;
       } catch (error) {
         if (!(error instanceof Conflict)) throw error;
       }
-      // The lease has expired, or this gateway has not heard of its own renewal.
+      // The lease has expired or was released, or this gateway has not heard of its own renewal.
       const found = await this.sessions.read((session) => session.last(subject, LEASE_STREAM));
-      if (found && (JSON.parse(found.string()) as Lease).driver !== this.queue.driver) return false;
+      const driver = found && driverIn(found);
+      if (driver !== undefined && driver !== this.queue.driver) return false;
       this.revision = found?.seq ?? 0;
     }
-  }
-
-  /** Renews the lease and the delivery until the release. */
-  keep(renewMs: number, failed: (error: unknown) => void): void {
-    this.timer = setInterval(() => void this.renew().catch(failed), renewMs);
   }
 
   private async renew(): Promise<void> {

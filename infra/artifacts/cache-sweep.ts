@@ -13,31 +13,31 @@ const INTERVAL_MS = 3600_000;
  *
  * @param now milliseconds since the epoch
  */
-export function sweepCache(store: ArtifactStore, now: number): void {
-  for (const { sha256, time } of store.list()) if (now - time > UNUSED_MS) store.remove(sha256);
-  store.dropParts(now - UNUSED_MS);
+export async function sweepCache(store: ArtifactStore, now: number): Promise<void> {
+  for await (const { sha256, time } of store.list()) if (now - time > UNUSED_MS) await store.remove(sha256);
+  await store.dropParts(now - UNUSED_MS);
 }
 
 /**
  * Sweeps a store now and every hour, as long as it is a cache.
  *
  * @param isCache called before each sweep: a gateway that shares the store sweeps it by its jobs
- * @returns a function that stops the sweeps
+ * @returns a function that stops the sweeps and settles when a running one has ended
  */
 export function keepCacheSwept(
   store: ArtifactStore,
   isCache: () => boolean,
   failed: (error: unknown) => void,
-): () => void {
+): () => Promise<void> {
+  let running = Promise.resolve();
   const run = () => {
-    try {
-      if (isCache()) sweepCache(store, Date.now());
-    } catch (error) {
-      failed(error);
-    }
+    if (isCache()) running = sweepCache(store, Date.now()).catch(failed);
   };
   const timer = setInterval(run, INTERVAL_MS);
   timer.unref();
   run();
-  return () => clearInterval(timer);
+  return () => {
+    clearInterval(timer);
+    return running;
+  };
 }

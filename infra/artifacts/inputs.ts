@@ -200,7 +200,7 @@ export class Inputs {
     const { store, fetch } = this.parts;
     if (fetch && !(await store.isWhole(sha256))) await fetch(sha256, signal);
     if (signal.aborted) throw cancelled();
-    return store.path(sha256);
+    return store.path(sha256, signal);
   }
 }
 
@@ -240,6 +240,7 @@ function layoutOf(
     );
   }
   const bare = named === undefined && textColumns.length === 0 && labelColumn === undefined && !labelColumns;
+  if (format === 'conll' && bare) return own;
   const task = named ?? (bare ? known : undefined);
   if (task !== undefined) return { task, ...separated };
   if (textColumns.length === 0) {

@@ -24,7 +24,7 @@ export class ResultArtifacts {
   async add(folder: string, prefix: string, signal: AbortSignal): Promise<Artifact[]> {
     const added: Artifact[] = [];
     for (const file of filesOf(folder)) {
-      const stored = await this.store.add(path.join(folder, file));
+      const stored = await this.store.add(path.join(folder, file), signal);
       await this.gateway?.publish(stored.sha256, signal);
       added.push({ name: `${prefix}/${file}`, ...stored });
     }

@@ -20,7 +20,8 @@ export function writeAttempt(metadata: Metadata, { job, number }: CallAttempt): 
   metadata.set(ATTEMPT, String(number));
 }
 
-function attemptOf({ metadata }: Call): CallAttempt | undefined {
+/** Attempt that a call names; undefined for a call that belongs to no job. */
+export function attemptOf({ metadata }: Call): CallAttempt | undefined {
   const [job, number] = [JOB, ATTEMPT].map((key) => metadata.get(key)[0]);
   return typeof job === 'string' && /^\d+$/.test(String(number)) ? { job, number: Number(number) } : undefined;
 }

@@ -15,8 +15,10 @@ import {
   type ClientReadableStream,
   type ClientWritableStream,
   Metadata,
+  type MethodDefinition,
   type ServiceError,
 } from '@grpc/grpc-js';
+import { service as HealthService } from 'grpc-health-check';
 import { cancelled } from '../../foundation/errors';
 import { onAbort } from '../../foundation/on-abort';
 import { errorOfStatus, RpcError, status } from '../../proto/status';
@@ -25,6 +27,7 @@ import { type CallAttempt, writeAttempt } from './attempts';
 import type { Credentials } from './credentials';
 import { methodDefinition } from './definition';
 import { channelCredentials } from './grpc-credentials';
+import { IMMEDIATE } from './handlers';
 import { quietLibrary } from './library-log';
 import { MESSAGE_BYTES } from './limits';
 import { grpcProxyFor } from './proxy';
@@ -36,6 +39,24 @@ export interface CallSettings {
   timeoutMs?: number;
   /** Attempt at a job that the call belongs to; see `latestAttempts`. */
   attempt?: CallAttempt;
+  /** Refuses the call if the service is busy, instead of letting it wait. Default: false. */
+  immediate?: boolean;
+}
+
+/** Calls of a service, by one connection or by several. */
+export type Calls = Pick<GrpcClient, 'unary' | 'stream'>;
+
+/** Settings of a connection. */
+export interface ConnectionSettings {
+  /** Name in the server's certificate. Default: the host of the address. */
+  serverName?: string;
+  /** Time without messages after which an open call checks the connection, in milliseconds. */
+  keepaliveMs?: number;
+}
+
+/** Message of `grpc.health.v1.Health/Watch`. */
+interface HealthStatus {
+  status: 'UNKNOWN' | 'SERVING' | 'NOT_SERVING' | 'SERVICE_UNKNOWN';
 }
 
 /** Connection to a service: calls are async functions and generators, errors are `RpcError`s. */
@@ -51,20 +72,30 @@ export class GrpcClient {
   constructor(
     readonly address: string,
     private readonly credentials: Credentials = {},
+    { serverName, keepaliveMs = 30_000 }: ConnectionSettings = {},
   ) {
     quietLibrary();
     this.proxy = grpcProxyFor(address);
     this.client = new Client(address, channelCredentials(credentials), {
       'grpc.max_receive_message_length': MESSAGE_BYTES,
       'grpc.max_send_message_length': MESSAGE_BYTES,
-      'grpc.keepalive_time_ms': 30_000,
-      'grpc.keepalive_timeout_ms': 20_000,
+      'grpc.keepalive_time_ms': keepaliveMs,
+      'grpc.keepalive_timeout_ms': Math.min(keepaliveMs, 20_000),
+      ...(serverName !== undefined && {
+        'grpc.default_authority': `${serverName}${/:\d+$/.exec(address)?.[0] ?? ''}`,
+        'grpc.ssl_target_name_override': serverName,
+      }),
       'grpc.enable_http_proxy': this.proxy === undefined ? 0 : 1,
       // Short pauses find a restarted service again soon.
       'grpc.initial_reconnect_backoff_ms': 200,
       'grpc.max_reconnect_backoff_ms': 2000,
       'grpc.service_config': JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }),
     });
+  }
+
+  /** Server in a message, which may reach a client: the service instead of a socket's path. */
+  get shown(): string {
+    return this.address.startsWith('unix:') ? `the ${path.basename(this.address, '.sock')}` : this.address;
   }
 
   /** Makes a call with one answer. @throws RpcError the service's error */
@@ -104,19 +135,38 @@ export class GrpcClient {
     request: MessageInitShape<I>,
     settings: CallSettings = {},
   ): AsyncGenerator<MessageShape<O>, void> {
+    const message = create(method.input, request) as Message;
+    yield* this.messages(methodDefinition(method), message, settings) as AsyncGenerator<MessageShape<O>>;
+  }
+
+  /**
+   * Follows the health of the whole server: yields true while it serves, from now on.
+   *
+   * @throws RpcError the service's error; UNIMPLEMENTED if it reports no health
+   */
+  async *health(signal: AbortSignal): AsyncGenerator<boolean, void> {
+    const watch = HealthService.Watch as MethodDefinition<{ service: string }, HealthStatus>;
+    for await (const { status } of this.messages(watch, { service: '' }, { signal })) yield status === 'SERVING';
+  }
+
+  /** Makes a call with a stream of answers. @throws as {@link stream} */
+  private async *messages<Q, M>(
+    { path, requestSerialize, responseDeserialize }: MethodDefinition<Q, M>,
+    request: Q,
+    settings: CallSettings,
+  ): AsyncGenerator<M, void> {
     if (settings.signal?.aborted) throw cancelled();
-    const { path, requestSerialize, responseDeserialize } = methodDefinition(method);
-    const call: ClientReadableStream<Message> = this.client.makeServerStreamRequest(
+    const call: ClientReadableStream<M> = this.client.makeServerStreamRequest(
       path,
       requestSerialize,
       responseDeserialize,
-      create(method.input, request) as Message,
+      request,
       this.metadata(settings),
       optionsOf(settings),
     );
     const forget = onAbort(settings.signal, () => call.cancel());
     try {
-      for await (const message of call) yield message as MessageShape<O>;
+      for await (const message of call) yield message as M;
     } catch (error) {
       if (settings.signal?.aborted) throw cancelled();
       throw this.errorOf(error as ServiceError);
@@ -181,21 +231,19 @@ export class GrpcClient {
     const { proxy } = this;
     const by = proxy === undefined ? '' : ` by the proxy of ${proxy}; list hosts to reach without it in no_proxy`;
     const details = { unreachable: proxy === undefined, cause: error };
-    return new RpcError(found.code, found.reason, `${shown(this.address)} cannot be reached (${reason})${by}`, details);
+    return new RpcError(found.code, found.reason, `${this.shown} cannot be reached (${reason})${by}`, details);
   }
 
-  private metadata({ attempt }: CallSettings): Metadata {
+  private metadata({ attempt, immediate }: CallSettings): Metadata {
     const metadata = new Metadata();
     const { token } = this.credentials;
     if (token !== undefined) metadata.set('authorization', `Bearer ${token}`);
     if (attempt) writeAttempt(metadata, attempt);
+    if (immediate) metadata.set(IMMEDIATE, 'true');
     inject(metadata);
     return metadata;
   }
 }
-
-/** Server in a message, which may reach a client: the service instead of a socket's path. */
-const shown = (address: string) => (address.startsWith('unix:') ? `the ${path.basename(address, '.sock')}` : address);
 
 const optionsOf = ({ timeoutMs }: CallSettings): CallOptions =>
   timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs };

@@ -20,6 +20,9 @@ import type {
 import { cancelled } from '../../foundation/errors';
 import { RpcError, rpcErrorOf, status, statusOf } from '../../proto/status';
 
+/** Metadata key of a call that must not wait for others. */
+export const IMMEDIATE = 'hifi-immediate';
+
 /** Context of a call, besides its request. */
 export interface Call {
   /** Aborts when the client cancels or leaves, at the deadline, and when the server ends. */
@@ -27,6 +30,8 @@ export interface Call {
   /** Full name of the method: `hifi.v1.AnalyzerService/Analyze`. */
   method: string;
   metadata: Metadata;
+  /** True if the call must not wait for others: a busy service refuses it. */
+  immediate: boolean;
   /** Ends the call as if its client had cancelled it. */
   end(): void;
   /**
@@ -105,7 +110,9 @@ function handlerOf(
     closing.addEventListener('abort', abort, { once: true });
     if (closing.aborted || call.cancelled) abort();
     (call as EventEmitter).on('cancelled', abort);
-    const known: Call = { signal: controller.signal, method: name, metadata: call.metadata, end: abort };
+    const { metadata } = call;
+    const immediate = metadata.get(IMMEDIATE)[0] === 'true';
+    const known: Call = { signal: controller.signal, method: name, metadata, immediate, end: abort };
 
     const work = async () => {
       const request = 'request' in call ? call.request : received(call, controller.signal);

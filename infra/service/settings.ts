@@ -1,4 +1,3 @@
-import * as path from 'node:path';
 import type { ProcessOptions } from '../engine';
 import type { GrpcClient } from '../grpc/client';
 import type { Credentials, Guard } from '../grpc/credentials';
@@ -17,10 +16,10 @@ export interface ServeSettings {
   /** Unix socket on which it serves too, without TLS, for the other services of this user. */
   socket?: string;
   /**
-   * Addresses of the other services: `HOST:PORT` or `unix:PATH`. Without a gateway artifacts are in
-   * the state directory, which it shares.
+   * Targets of the other services: `HOST:PORT`, `unix:PATH` or `dns:///HOST:PORT`. Without a
+   * gateway artifacts are in the state directory, which it shares.
    */
-  peers: Record<'analyzer' | 'trainer', string> & { gateway?: string };
+  peers: Record<'analyzer' | 'trainer', readonly string[]> & { gateway?: string };
   /** Folders that clients may name files and models in. */
   dataRoots: readonly string[];
   guard: Guard;
@@ -33,7 +32,7 @@ export interface ServeSettings {
    * are in the state directory.
    */
   store?: string;
-  /** Folder of the artifacts. Default: in the state directory. */
+  /** Folder of the artifacts, or `s3://BUCKET/PREFIX`. Default: in the state directory. */
   artifacts?: string;
   /** Port of the gateway's live page; 0: any free port. Without it there is no page. */
   httpPort?: number;
@@ -60,7 +59,3 @@ export interface Served {
   /** Port of the live page. */
   pagePort?: number;
 }
-
-/** Folder of a service's artifacts. */
-export const artifactsFolder = ({ stateDir, artifacts }: Pick<ServeSettings, 'stateDir' | 'artifacts'>) =>
-  artifacts ?? path.join(stateDir, 'artifacts');

@@ -11,8 +11,10 @@ export interface Line {
 
 export interface LineChart {
   title: string;
-  /** Name of the x axis, which counts from 1. */
+  /** Name of the x axis. */
   x: string;
+  /** Names of the steps. Default: they count from 1. */
+  steps?: readonly string[];
   lines: readonly Line[];
   /** True: powers of ten on the y axis; values ≤ 0 are left out. */
   logarithmic?: boolean;
@@ -30,6 +32,7 @@ const HEIGHT = 250;
 export function lineChart({
   title,
   x,
+  steps: stepNames,
   lines,
   logarithmic = false,
   mark,
@@ -58,8 +61,10 @@ export function lineChart({
   );
   const every = Math.max(1, Math.ceil(steps / 12));
   const names = Array.from({ length: steps }, (_, i) => i + 1)
-    .filter((step) => step === 1 || step % every === 0)
-    .map((step) => `<text class="quiet middle" x="${px(step)}" y="${bottom + 16}">${step}</text>`);
+    .filter((step) => (stepNames ? (step - 1) % every === 0 : step === 1 || step % every === 0))
+    .map(
+      (step) => `<text class="quiet middle" x="${px(step)}" y="${bottom + 16}">${stepNames?.[step - 1] ?? step}</text>`,
+    );
   const curves = lines.map(({ name, values, tip }, i) => {
     const look = bundle ? 'blue thin' : LOOKS[i % LOOKS.length];
     const points = values.flatMap((value, step) => (shown(value) ? [[px(step + 1), py(value)] as const] : []));

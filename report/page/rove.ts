@@ -18,6 +18,10 @@ export function rove(page: Page): void {
       for (const each of all()) each.setAttribute('tabindex', each === target ? '0' : '-1');
       target.focus({ preventScroll: false });
     };
+    /** Shows a head; other cells have nothing to show. */
+    const choose = (cell: Element) => {
+      if (cell.hasAttribute('data-head')) page.show?.(place(cell).layer, place(cell).head);
+    };
     all()[0]?.setAttribute('tabindex', '0');
     root.addEventListener('keydown', (event) => {
       const { key, ctrlKey } = event as KeyboardEvent;
@@ -37,7 +41,7 @@ export function rove(page: Page): void {
         Home: () => (ctrlKey ? parts[0] : row[0]),
         End: () => (ctrlKey ? parts.at(-1) : row.at(-1)),
       };
-      if (key === 'Enter' || key === ' ') page.show?.(layer, head);
+      if (key === 'Enter' || key === ' ') choose(from);
       else if (key in moves) focus(moves[key]());
       else return;
       event.preventDefault();
@@ -46,7 +50,7 @@ export function rove(page: Page): void {
       const cell = (event.target as Element).closest<SVGElement>(selector);
       if (!cell) return;
       for (const each of all()) each.setAttribute('tabindex', each === cell ? '0' : '-1');
-      page.show?.(place(cell).layer, place(cell).head);
+      choose(cell);
     });
   };
 }

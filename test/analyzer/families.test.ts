@@ -1,4 +1,7 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
 import { rankHeads } from '../../heads/ranking';
+import { TORCH_MODELS, temporaryFolder, torchModel, widenedModel } from '../support/deltas';
 import { expectNear, expectSameCounts, goldenOf } from './golden';
 import { fixture, GOLDEN_OPTIONS, PAIRS, run, TRAIN, warningsOf } from './run';
 
@@ -61,6 +64,20 @@ describe.each(MODELS)('the analysis of %s', (name, architecture, layers, heads, 
       if (heads > 1) expectNear(ranking.rankCorrelations.map(Object.values), rankCorrelations.map(Object.values), 1e-6);
     }
   });
+});
+
+const scratch = temporaryFolder('families');
+afterAll(() => fs.rmSync(scratch, { recursive: true }));
+
+it.each(TORCH_MODELS)("%s in PyTorch's files has the analysis of the same numbers in float32", async (name) => {
+  const torch = torchModel(name, path.join(scratch, name));
+  const widened = widenedModel(torch, path.join(scratch, `${name}-float32`));
+  const reports = [torch, widened].map(async (model) => {
+    const options = { ...GOLDEN_OPTIONS, samples: 12 };
+    const { model: _model, elapsedSeconds: _seconds, ...rest } = (await run({ model, data: TRAIN, options })).result;
+    return rest;
+  });
+  expect(await reports[0]).toEqual(await reports[1]);
 });
 
 const topThree = (scores: number[]) =>

@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import { BLOCK_ROWS, planBatches } from '../../analyzer/plan';
+import { BLOCK_ROWS, planBatches, shardRange } from '../../analyzer/plan';
 
 const lengths = fc.array(fc.integer({ min: 1, max: 512 }), { minLength: 1, maxLength: 400 });
 
@@ -23,7 +23,10 @@ describe('planBatches', () => {
   it('gives shards whole blocks, with the batches of the whole sample', () => {
     fc.assert(
       fc.property(lengths, fc.integer({ min: 1, max: 9 }), (sizes, count) => {
-        const parts = Array.from({ length: count }, (_, index) => planBatches(sizes, { index, count }));
+        const parts = Array.from({ length: count }, (_, index) => {
+          const { from, to } = shardRange(sizes.length, { index, count });
+          return planBatches(sizes.slice(from, to)).map((batch) => batch.map((row) => from + row));
+        });
         expect(parts.flat()).toEqual(planBatches(sizes));
       }),
     );

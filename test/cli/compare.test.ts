@@ -3,6 +3,7 @@ import * as path from 'node:path';
 import type { RunRecord } from '../../compare/run-record';
 import type { ComparisonResults } from '../../compare/summary';
 import { temporaryFolder } from '../support/deltas';
+import { asConll, entityRows } from '../support/entity-rows';
 import { fixtures, hifi, startHifi } from './spawn';
 
 const scratch = temporaryFolder('compare');
@@ -166,6 +167,27 @@ test('a task has its own metric; rows per class are balanced; Ctrl-C keeps finis
   const [lora, bitfit] = [4 * 8 * (45 + 45), 45 + 2 * (6 * 45 + 70)];
   expect(run('lora')).toMatchObject({ heads: [], trainableParameters: lora, taskHeadParameters: 2162 });
   expect(run('bitfit')).toMatchObject({ heads: [], trainableParameters: bitfit, taskHeadParameters: 2162 });
+});
+
+test('tags of words are compared by F1 of entities; logistic regression has no place there', () => {
+  fs.writeFileSync(at('rows.conll'), asConll(entityRows(60, 0)));
+  const command = [
+    'compare',
+    ...model,
+    ...['--train', at('rows.conll'), '--problem', 'tokens', '--rows', '24', '--dev-rows', '12'],
+    ...['--epochs', '1', '--k', '1', '--seeds', '1', '--out', at('tokens')],
+  ];
+  const { status, stdout } = hifi(...command, '--strategies', 'grad-l1,none', '--json');
+  expect(status).toBe(0);
+  const { metric, rows: counts, standings } = JSON.parse(stdout) as ComparisonResults;
+  expect({ metric, counts }).toEqual({ metric: 'f1', counts: { train: 24, dev: 12, test: 24 } });
+  // 9 tags with 45 weights and a bias each.
+  expect(standings.map(({ taskHeadParameters }) => taskHeadParameters)).toEqual([9 * 46, 9 * 46]);
+  const refused = hifi(...command, '--strategies', 'logistic,none');
+  expect([refused.status, refused.stderr.trimEnd().split('\n').at(-1)]).toEqual([
+    2,
+    expect.stringMatching(/^hifi: logistic needs classes, and each word has a label: remove it from --strategies$/),
+  ]);
 });
 
 test('a method that fails at every learning rate is excluded, and the page says so', () => {

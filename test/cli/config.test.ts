@@ -207,7 +207,7 @@ describe('a file', () => {
     [['', '', 'epochs: ten'], 3, 'epochs is "ten"; it must be a whole number from 1'],
     [['epochs: 1e1'], 1, 'epochs is "1e1"; it must be a whole number from 1'],
     [['epochs: [5]'], 1, 'epochs is "[5]"; it must be a whole number from 1'],
-    [['lr: 0x10'], 1, 'lr is "0x10"; it must be a number above 0'],
+    [['lr: 0x10'], 1, 'lr is "0x10"; it must be a number above 0, or auto'],
     [['strategy: gradients'], 1, expect.stringMatching(/^strategy is "gradients"; .*did you mean "gradient"\?$/)],
     [['exact: "yes"'], 1, 'exact is "yes"; it must be true or false'],
     [

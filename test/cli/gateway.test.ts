@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { FIXTURES, temporaryFolder } from '../support/deltas';
+import { asConll, entityRows } from '../support/entity-rows';
 import { endServices, Service } from '../support/services';
 
 const hifiFile = path.join(__dirname, '../../cli/hifi.ts');
@@ -132,6 +133,33 @@ test('rows of a folder of files give the same delta at a gateway', async () => {
   expect([served.status, served.stderr]).toEqual([0, expect.stringContaining('epoch 2')]);
   const delta = (folder: string) => fs.readFileSync(path.join(scratch, folder, 'delta/delta.safetensors'));
   expect(Buffer.compare(delta('of-files'), delta('here'))).toBe(0);
+});
+
+test('tags of words in a CoNLL file and labels in columns go to a gateway', async () => {
+  const write = (name: string, content: string) => {
+    fs.writeFileSync(path.join(scratch, name), content);
+    return path.join(scratch, name);
+  };
+  const columns = ['text\ta\tb', 'one\t1\t0', 'two\t0\t1', 'three\t1\t1', 'four\t0\t0'].join('\n');
+  const [conll, tsv] = [write('rows.conll', asConll(entityRows(30, 0))), write('columns.tsv', columns)];
+  const cases: [problem: string, words: string[], stored: object][] = [
+    ['tokens', ['--train', conll, '--dev', conll], { problemType: 'token_classification' }],
+    [
+      'multi-label',
+      ['--train', tsv, '--dev', tsv, '--text-columns', 'text', '--label-columns', 'a,b'],
+      { problemType: 'multi_label_classification', id2label: { 0: 'a', 1: 'b' } },
+    ],
+  ];
+  const served = cases.map(async ([problem, words, stored]) => {
+    const out = path.join(scratch, problem);
+    const schedule = ['--epochs', '1', '--k', '1', '--problem', problem];
+    const ended = await hifi('run', ...RUN.slice(1, 3), ...words, ...schedule, ...gateway, '--out', out, '--json');
+    expect([problem, ended.status, ended.stderr]).toEqual([problem, 0, expect.stringContaining('epoch 1')]);
+    expect(JSON.parse(fs.readFileSync(path.join(out, 'delta/delta.json'), 'utf8'))).toMatchObject(stored);
+    const { metric, best } = JSON.parse(ended.stdout).metrics;
+    expect([metric, best.epoch]).toEqual([problem === 'tokens' ? 'f1' : 'f1_micro', 1]);
+  });
+  await Promise.all(served);
 });
 
 test('Ctrl-C cancels the job', async () => {

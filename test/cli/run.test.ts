@@ -126,6 +126,7 @@ describe('a whole run', () => {
     for (const result of results) {
       expect(result).toMatchObject({ metric: 'accuracy', rows: 40 });
       expect(result.metrics.accuracy).toBe(metrics.best.value);
+      expect(result.errorAnalysis.confusion).toEqual(metrics.errorAnalysis!.confusion);
       expect(result.loss).toBeCloseTo(metrics.epochs[metrics.best.epoch - 1].dev.loss, 5);
     }
 
@@ -412,7 +413,9 @@ test('bad input of a late step is reported before the first step', () => {
   fs.writeFileSync(at('odd.tsv'), 'sentence\tlabel\nwhat is this\tmaybe\n');
   const odd = hifi('run', '--model', model, '--train', train, '--dev', at('odd.tsv'), ...data, '--out', at('odd'));
   expect(odd.status).toBe(2);
-  expect(odd.stderr).toMatch(/hifi: .*odd\.tsv: row 0 has the label "maybe"; the training rows have "0", "1"\n$/);
+  expect(odd.stderr).toMatch(
+    /hifi: .*odd\.tsv: row 0 has the label "maybe" in the column "label"; the training rows have "0", "1"\n$/,
+  );
   expect(odd.stderr).not.toContain('analyzing');
   expect(fs.existsSync(at('k')) || fs.existsSync(at('odd'))).toBe(false);
 });

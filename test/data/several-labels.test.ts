@@ -139,6 +139,10 @@ describe('bad input is reported in one line', () => {
     expect(() => encodeLabels(none, { problem: 'multi-label', names: ['a'] })).toThrow(
       'bad.csv: row 0 has the label "b"; the training rows have "a"',
     );
+    const listed = await readDataset(FORMS['joined texts of a TSV'], 'labels');
+    expect(() => encodeLabels(listed, { problem: 'multi-label', names: ['anger', 'joy'] })).toThrow(
+      'joined.tsv: row 2 has the label "fear" in the column "y"; the training rows have "anger", "joy"',
+    );
   });
 });
 

@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { evaluationBatches } from '../../data/batches';
 import type { DataSource } from '../../data/dataset';
 import { encodeLabels, fitLabels } from '../../data/labels';
 import { readDataset } from '../../data/read';
@@ -175,6 +176,19 @@ describe('windows', () => {
     const { windows } = windowed([words], {});
     expect(windows).toHaveLength(1);
     expect(windows[0].asked!.words).toHaveLength(Math.ceil(14 / pieces('cat').length));
+  });
+
+  it('a text of 3,000 words is read in batches of windows, up to its last word', () => {
+    const options = { maxLength: 64, longTexts: 'windows' as const, stride: 20 };
+    const { windows } = windowed([Array.from({ length: 3000 }, (_, i) => ['a', 'cat', 'the'][i % 3])], options);
+    expect(windows.length).toBeGreaterThan(3000 / 62);
+    const lengths = windows.map(({ ids }) => ids.length);
+    expect(Math.max(...lengths)).toBe(64);
+    const asked = windows.flatMap((window) => Array.from(window.asked!.words)).sort((a, b) => a - b);
+    expect(asked).toEqual(Array.from({ length: 3000 }, (_, word) => word));
+    // The engine holds one batch at a time.
+    const batches = evaluationBatches(lengths, 8).map(({ length }) => length);
+    expect(Math.max(...batches)).toBe(8);
   });
 
   it('a stride that leaves no step is refused', () => {

@@ -119,7 +119,14 @@ it('names the padding token of a base whose config.json does not', async () => {
   await adapted('tiny-llama', { heads: [[0], []], labels: ['0', '1'] }, ({ card }) => {
     expect(card).toContain('num_labels=2, id2label={0: "0", 1: "1"}, pad_token_id=2\n');
   });
-  await adapted('tiny-bert', { heads: [[0], []] }, ({ card }) => expect(card).not.toContain('pad_token_id'));
+  await adapted('tiny-bert', { heads: [[0], []] }, ({ card }) => expect(card).not.toContain('pad_token'));
+});
+
+it('names a padding token other than the one with which the base ends texts, also for its tokenizer', async () => {
+  await adapted('tiny-qwen3', { heads: [[0], [], []], labels: ['0', '1'] }, ({ card }) => {
+    expect(card).toContain('pad_token_id=1\n');
+    expect(card).toContain('AutoTokenizer.from_pretrained(base)\ntokenizer.pad_token = "<pad>"\n');
+  });
 });
 
 it('changes nothing if only the task head was tuned, in a layout that PEFT loads', () =>

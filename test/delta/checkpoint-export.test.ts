@@ -173,6 +173,31 @@ test("the tokenizer's files are copied", async () => {
   }
 });
 
+test.each([
+  // The tokenizer of tiny-qwen3 ends texts with </s>, which also pads.
+  ['tiny-qwen3', 1, '<pad>'],
+  // That of tiny-llama names no padding token: </s> ends a text, but the tokenizer does not add it.
+  ['tiny-llama', 2, '</s>'],
+])('%s and its tokenizer get the same padding token; undone, the base has its own', async (name, id, text) => {
+  const base = fresh();
+  fs.cpSync(path.join(FIXTURES, name), base, { recursive: true });
+  fs.writeFileSync(path.join(base, 'special_tokens_map.json'), '{"pad_token": "</s>"}');
+  const shape = { heads: [[0], [1]], labels: ['no', 'yes'] };
+  for (const missing of [[], ['tokenizer_config.json', 'special_tokens_map.json']]) {
+    for (const file of missing) fs.rmSync(path.join(base, file));
+    const checkpoint = await open(base);
+    const [out, undone] = [fresh(), fresh()];
+    await exportCheckpoint({ checkpoint, delta: randomDelta(checkpoint, shape), dtype: 'float32', out });
+    const read = (file: string) => JSON.parse(fs.readFileSync(path.join(out, file), 'utf8'));
+    expect(readConfig(out).pad_token_id).toBe(id);
+    expect(read('tokenizer_config.json').pad_token).toBe(text);
+    if (missing.length === 0) expect(read('special_tokens_map.json')).toEqual({ pad_token: text });
+    expect((await open(out)).config.padTokenId).toBe(id);
+    undoCheckpoint(out, undone);
+    expectSameFiles(undone, base);
+  }
+});
+
 describe.each([
   ['F16', 'float16'],
   ['BF16', 'bfloat16'],

@@ -67,7 +67,7 @@ const OTHER: Record<'analysis' | 'selection' | 'training', Record<string, unknow
   training: {
     ...{ epochs: 2, batchSize: 8, lr: 2e-3, warmup: 0.1, weightDecay: 0.1, maxLength: 64, earlyStopping: 2, seed: 1 },
     ...{ classWeights: 'balanced', labelSmoothing: 0.1, threshold: 0.4 },
-    ...{ longTexts: 'windows', stride: 8 },
+    ...{ longTexts: 'windows', stride: 8, omitTexts: true },
     ...engine,
   },
 };
@@ -137,8 +137,10 @@ async function runKey({ heads, ...rest }: Training): Promise<string> {
 test('every option of the contract is covered here', () => {
   expect(Object.keys(OTHER.analysis).sort()).toEqual(fieldsOf(AnalysisOptionsSchema));
   expect(Object.keys(OTHER.selection).sort()).toEqual(fieldsOf(SelectionOptionsSchema));
-  // Weights by label are another form of class weights.
-  expect(Object.keys({ ...OTHER.training, labelWeights: {} }).sort()).toEqual(fieldsOf(TrainingOptionsSchema));
+  // Weights by label and auto_lr are other forms of class weights and lr.
+  expect(Object.keys({ ...OTHER.training, autoLr: true, labelWeights: {} }).sort()).toEqual(
+    fieldsOf(TrainingOptionsSchema),
+  );
   expect(Object.keys(OTHER_ROWS).sort()).toEqual(fieldsOf(TextDatasetSchema));
   expect(Object.keys({ ...ANALYSIS_DEFAULTS, autoSamples: true, threads: 1 }).sort()).toEqual(
     Object.keys(OTHER.analysis).sort(),
@@ -285,6 +287,7 @@ describe('the flags of the commands', () => {
     '--label-separator': ['--label-separator', ';', '--problem', 'multi-label'],
     '--class-weights': ['--class-weights', 'balanced'],
     '--label-smoothing': ['--label-smoothing', '0.1'],
+    '--omit-texts': ['--omit-texts'],
     '--threshold': ['--threshold', '0.4'],
   };
   /** Flags that name no input, each with the reason. */

@@ -2,7 +2,9 @@ import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { DataSource } from '../../data/dataset';
-import { type Delta, writeDelta } from '../../delta/delta';
+import { exportAdapter } from '../../delta/adapter-export';
+import { exportCheckpoint } from '../../delta/checkpoint-export';
+import { type Delta, readDelta, writeDelta } from '../../delta/delta';
 import type { PredictEvent, Prediction } from '../../delta/inference-options';
 import type { Logits } from '../../delta/logits';
 import { type OnnxWork, publishOnnxFolder } from '../../delta/onnx-export';
@@ -15,8 +17,9 @@ import { loadTensorFlow } from '../../infra/tensorflow';
 import { type Checkpoint, openCheckpoint } from '../../model/checkpoint';
 import { ONNX_DTYPES, type OnnxDtype } from '../../model/onnx-dtype';
 import { logits, predict } from '../../trainer/inference';
-import { pythonWith, withPyTorch } from '../docs/reader';
+import { PYTORCH, pythonWith, withPyTorch } from '../docs/reader';
 import { type DeltaShape, FIXTURES, randomDelta, temporaryFolder } from '../support/deltas';
+import { transformersJs } from '../support/js-pipelines';
 
 /*
  * Logits of the exported folder in onnxruntime and in transformers.js against the trainer's, for
@@ -46,8 +49,10 @@ const CASES: [base: string, heads: number[][], inputs: string[]][] = [
   ['one-head-electra', [[0]], withSegments],
   ['tiny-camembert', [[0, 2], [1]], without],
   ['tiny-mpnet', [[2], [0]], without],
+  ['one-head-mpnet', [[0]], without],
   ['tiny-deberta', [[1, 3], [0]], withSegments],
   ['tiny-deberta-v2', [[0], [], [1, 2]], withSegments],
+  ['one-head-deberta', [[0]], withSegments],
   ['tiny-modernbert', [[1, 3], [0], [2]], without],
   ['tiny-modernbert-mean', [[], [0, 2], [1]], without],
 ];
@@ -79,6 +84,7 @@ interface Exported {
   delta: string;
   out: string;
   models: OnnxModel[];
+  maxPositions: number;
 }
 
 const resultOf = <T>(events: AsyncGenerator<unknown, T>) => follow(events, () => {});
@@ -92,7 +98,9 @@ async function exported(
   const folder = fs.mkdtempSync(path.join(temporary, `${path.basename(model)}-`));
   const [delta, out] = [path.join(folder, 'delta'), path.join(folder, 'onnx')];
   let models: OnnxModel[] = [];
+  let maxPositions = 0;
   await opened(model, async (checkpoint) => {
+    maxPositions = checkpoint.config.maxPositions;
     const drawn = randomDelta(checkpoint, { scale: 0.3, ...shape });
     writeDelta(delta, drawn);
     models = await publishOnnxFolder(out, dtypes, {
@@ -101,7 +109,7 @@ async function exported(
       answers: (folder, dtypes, rows) => resultOf(logitsOnnx({ folder, dtypes, rows, options })),
     });
   });
-  return { model, delta, out, models };
+  return { model, delta, out, models, maxPositions };
 }
 
 async function opened(model: string, use: (checkpoint: Checkpoint) => Promise<void>): Promise<void> {
@@ -144,20 +152,6 @@ function startsOf({ path: file, textColumns }: DataSource): { data: DataSource; 
   return { data: { path: start, textColumns }, texts };
 }
 
-interface Answers {
-  logits: number[][];
-  labels: string[] | null;
-  inputs: string[];
-}
-const transformersJs = (asked: { folder: string; dtype?: OnnxDtype; rows: string[][] }[]): Answers[] =>
-  JSON.parse(
-    execFileSync(process.execPath, [path.join(__dirname, '../support/transformers-js.mjs')], {
-      input: JSON.stringify(asked),
-      env: { ...process.env, NODE_OPTIONS: '' },
-      encoding: 'utf8',
-    }),
-  );
-
 describe('the ONNX folder', () => {
   const folders = new Map<string, Exported>();
   beforeAll(async () => {
@@ -185,7 +179,8 @@ describe('the ONNX folder', () => {
       for (const [i, [base, , inputs]] of CASES.entries()) {
         const expected = await byTrainer(folders.get(base)!, data);
         expectClose(answers[i].logits, logitsOf(expected));
-        if (source === SENTENCES) expect(answers[i].labels).toEqual(expected.map(({ label }) => label));
+        if (source === SENTENCES)
+          expect(answers[i].answers!.map(({ label }) => label)).toEqual(expected.map(({ label }) => label));
         expect([base, answers[i].inputs.sort()]).toEqual([base, inputs]);
       }
     }
@@ -240,6 +235,49 @@ describe('the ONNX folder', () => {
         expect(Math.max(quantized, ours)).toBeLessThan(BOUNDS.q8);
         expect(Math.max(float16, half)).toBeLessThan(BOUNDS.fp16);
         expect(Math.min(quantized, ours, float16, half)).toBeGreaterThan(0);
+      }
+    }, 600_000);
+  });
+
+  withPyTorch('beside checkpoint and adapter of the same delta, in Python', () => {
+    it("gives the trainer's logits in onnxruntime, transformers and PEFT, in batches and row by row", async () => {
+      const env = await pythonWith(PYTORCH, PYTORCH, temporary);
+      const asked = [];
+      for (const [name, heads] of DECODERS) {
+        const shape = { heads, tune: 'qkvo' as const, labels: LABELS };
+        folders.set(name, await exported(path.join(FIXTURES, name), shape));
+      }
+      for (const [i, [name, folder]] of [...folders].entries()) {
+        const { model, delta, out: onnx, maxPositions } = folder;
+        const [checkpoint, adapter] = ['checkpoint', 'peft'].map((format) => path.join(path.dirname(delta), format));
+        await opened(model, async (base) => {
+          const read = readDelta(delta, base);
+          await exportCheckpoint({ checkpoint: base, delta: read, dtype: 'float32', out: checkpoint });
+          await exportAdapter({ checkpoint: base, delta: read, out: adapter });
+        });
+        const data = i % 2 === 0 ? SENTENCES : PAIRS;
+        const logits = logitsOf(await byTrainer(folder, data));
+        const { path: file, textColumns: columns } = data;
+        asked.push({ name, model, checkpoint, adapter, onnx, file, columns, maxLength: maxPositions, logits });
+      }
+      const program = path.join(FIXTURES, 'check_exports.py');
+      const printed = execFileSync('python3', [program], {
+        input: JSON.stringify(asked),
+        env: { ...process.env, ...env },
+        encoding: 'utf8',
+        maxBuffer: 2 ** 26,
+      });
+      const lines = printed
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line));
+      expect(lines.map(({ name }) => name)).toEqual(asked.map(({ name }) => name));
+      for (const { faults, ...distances } of lines) {
+        expect(faults).toEqual([]);
+        for (const tool of ['transformers', 'alone', 'peft', 'onnxruntime']) {
+          expect([distances.name, tool, distances[tool]]).toEqual([distances.name, tool, expect.any(Number)]);
+          expect(distances[tool]).toBeLessThan(BOUNDS.fp32);
+        }
       }
     }, 600_000);
   });

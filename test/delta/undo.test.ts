@@ -2,7 +2,9 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { type ExportDtype, exportCheckpoint } from '../../delta/checkpoint-export';
 import { UNDO_FILE, undoCheckpoint } from '../../delta/undo';
+import { architectureOf } from '../../model/architectures';
 import { openCheckpoint } from '../../model/checkpoint';
+import { readModelConfig } from '../../model/config';
 import { SafetensorsFile, type TensorSource, writeSafetensors } from '../../model/safetensors';
 import { Weights } from '../../model/weights';
 import {
@@ -12,6 +14,7 @@ import {
   FIXTURES,
   randomDelta,
   shardModel,
+  TORCH_MODELS,
   temporaryFolder,
   torchModel,
 } from '../support/deltas';
@@ -53,33 +56,37 @@ test.each([
   expectSameFiles(out, base);
 });
 
-test.each<['one-head-bert' | 'sharded-bert', DeltaShape]>([
-  ['one-head-bert', { heads: [[0]], tune: 'qkvo', labels: ['no', 'yes'] }],
-  ['sharded-bert', { heads: [[], [1], [0, 1]], labels: ['no', 'yes'] }],
-])("a base in PyTorch's files is rebuilt as safetensors, each tensor byte for byte: %s", async (name, shape) => {
-  const base = torchModel(name, fresh());
-  const merged = await merge(base, shape);
-  const out = fresh();
-  const { sha256 } = undoCheckpoint(merged, out);
-  const [undone, was] = [Weights.open(out), Weights.open(base)];
-  expect(await undone.sha256()).toBe(sha256);
-  expect(undone.files.map((file) => path.extname(file.path))).toEqual(was.files.map(() => '.safetensors'));
-  expect([...undone.tensors.keys()].sort()).toEqual([...was.tensors.keys()].sort());
-  for (const [tensor, { dtype, shape }] of was.tensors) {
-    expect(undone.entry(tensor)).toMatchObject({ dtype, shape });
-    expect([tensor, undone.bytes(tensor)]).toEqual([tensor, was.bytes(tensor)]);
-  }
-  undone.close();
-  was.close();
-  const file = path.join(merged, 'model.safetensors');
-  const bytes = fs.readFileSync(file);
-  const model = SafetensorsFile.open(file);
-  // The number's exponent: rounding removes the lower half of a widened number.
-  bytes[model.entry('bert.embeddings.word_embeddings.weight').begin + 3] ^= 1;
-  model.close();
-  fs.writeFileSync(file, bytes);
-  expect(() => undoCheckpoint(merged, fresh())).toThrow(/is not the base/);
-});
+test.each(TORCH_MODELS)(
+  "a base in PyTorch's files is rebuilt as safetensors, each tensor byte for byte: %s",
+  async (name) => {
+    const base = torchModel(name, fresh());
+    const { layers, heads, ...config } = readModelConfig(base);
+    const chosen = Array.from({ length: layers }, (_, layer) => (layer === 0 ? [] : [heads - 1]));
+    const merged = await merge(base, { heads: layers === 1 ? [[0]] : chosen, tune: 'qkvo', labels: ['no', 'yes'] });
+    const out = fresh();
+    const { sha256 } = undoCheckpoint(merged, out);
+    const [undone, was] = [Weights.open(out), Weights.open(base)];
+    expect(await undone.sha256()).toBe(sha256);
+    expect(undone.files.map((file) => path.extname(file.path))).toEqual(was.files.map(() => '.safetensors'));
+    expect([...undone.tensors.keys()].sort()).toEqual([...was.tensors.keys()].sort());
+    for (const [tensor, { dtype, shape }] of was.tensors) {
+      expect(undone.entry(tensor)).toMatchObject({ dtype, shape });
+      expect([tensor, undone.bytes(tensor)]).toEqual([tensor, was.bytes(tensor)]);
+    }
+    undone.close();
+    was.close();
+    const file = path.join(merged, 'model.safetensors');
+    const bytes = fs.readFileSync(file);
+    const model = SafetensorsFile.open(file);
+    // The number's exponent: rounding removes the lower half of a widened number.
+    const { wordEmbeddings } = architectureOf(config);
+    const words = [...model.tensors.keys()].find((tensor) => tensor.endsWith(`${wordEmbeddings}.weight`))!;
+    bytes[model.entry(words).begin + 3] ^= 1;
+    model.close();
+    fs.writeFileSync(file, bytes);
+    expect(() => undoCheckpoint(merged, fresh())).toThrow(/is not the base/);
+  },
+);
 
 test('a base with old names, odd types, empty tensors and another order of bytes is rebuilt byte for byte', async () => {
   const base = fresh();

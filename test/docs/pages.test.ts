@@ -30,6 +30,10 @@ const IN_TEXT: Record<string, string> = {
   'npm run bench -- --python PYTHON --cola CoLA': 'by hand: about an hour',
   'npm run bench -- --cola CoLA --only services': 'by hand',
   'npm run bench -- --only store': 'by hand',
+  'node --require ./test/support/typescript-hook.cjs bench/learning-rates.ts --train SST-2/train.tsv --task sst2 --out OUT':
+    'by hand, with SST-2: hours',
+  'npx hifi predict --model out/checkpoint --data text.jsonl --text-columns text --threads 1':
+    'by hand: peak memory; trainer/words.test.ts predicts a similar text',
   'npx hifi run --model all-MiniLM-L6-v2 --train train.tsv --dev dev.tsv --task cola --out out':
     'by hand, with CoLA; readme.test.ts runs a similar one',
   'npx hifi run --model all-MiniLM-L6-v2 --train train.tsv --dev dev.tsv --task sst2 --export onnx --onnx-dtype fp32,fp16,q8 --out out':

@@ -5,8 +5,8 @@ import * as path from 'node:path';
 import { requireRoom, writeFully, writing } from '../../foundation/disk';
 import { writeWhole } from '../../foundation/whole-file';
 import { publishFolder } from '../../foundation/whole-folder';
+import { FolderArtifacts } from '../../infra/artifacts/folder-store';
 import { writeInlineRows } from '../../infra/artifacts/inline-rows';
-import { ArtifactStore } from '../../infra/artifacts/store';
 import { rememberCommit } from '../../model/hub/cache';
 import { WeightsFile } from '../../model/onnx';
 import { writeSafetensors } from '../../model/safetensors';
@@ -58,7 +58,7 @@ const POINTS: Record<string, Point> = {
     write(folder, version) {
       const values = numbers(version);
       const training = { parameters: values, firstMoment: values, secondMoment: values };
-      saveState(folder, 'run', { progress: progress(version), training, best: values });
+      saveState(folder, 'run', { progress: progress(version), training, best: values, bestLogits: values });
     },
     read: (folder) => loadState(folder, 'run', SIZE)?.progress.step ?? 0,
   },
@@ -78,12 +78,13 @@ const POINTS: Record<string, Point> = {
   },
   'a text of the artifact store': {
     async write(folder, version) {
-      await new ArtifactStore(folder).addText(text(version));
+      await new FolderArtifacts(folder).addText(text(version));
     },
     async read(folder) {
       const versions = [2, 1].map((version) => [version, createHash('sha256').update(text(version)).digest('hex')]);
-      const found = versions.find(([, sha256]) => new ArtifactStore(folder).has(sha256 as string));
-      return Number(found?.[0] ?? 0);
+      const store = new FolderArtifacts(folder);
+      for (const [version, sha256] of versions) if (await store.has(sha256 as string)) return Number(version);
+      return 0;
     },
   },
   'the commit of a cached model': {
@@ -196,14 +197,14 @@ it('without a free descriptor the old file stays, and a later write succeeds', (
   const of = (name: string) => JSON.stringify(path.resolve(__dirname, '../..', name));
   const script = `
     const fs = require('node:fs');
-    const { ArtifactStore } = require(${of('infra/artifacts/store')});
+    const { FolderArtifacts } = require(${of('infra/artifacts/folder-store')});
     const { rpcErrorOf } = require(${of('proto/status')});
     const { sha256OfFile } = require(${of('foundation/hash')});
     const { readDataset } = require(${of('data/read')});
     const { writeWhole } = require(${of('foundation/whole-file')});
     const file = ${of('package.json')};
     const reasonOf = (work) => work.then(() => 'none', (error) => rpcErrorOf(error).reason);
-    const store = new ArtifactStore(${JSON.stringify(folder)});
+    const store = new FolderArtifacts(${JSON.stringify(folder)});
     const bytes = Buffer.from('abc');
     const sha256 = 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad';
     const receive = () => store.receive({ sha256, sizeBytes: 3, offset: 0 }, (async function* () { yield bytes; })());
@@ -211,7 +212,7 @@ it('without a free descriptor the old file stays, and a later write succeeds', (
       const open = [];
       try { for (;;) open.push(fs.openSync('/dev/null')); } catch {}
       const { code, reason } = await receive().then(() => ({}), rpcErrorOf);
-      const before = store.has(sha256);
+      const before = await store.has(sha256);
       const reasons = [
         await reasonOf(sha256OfFile(file)),
         await reasonOf(readDataset({ path: file, format: 'txt' }, 'texts')),

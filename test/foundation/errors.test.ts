@@ -76,6 +76,6 @@ describe('bad input', () => {
     const description = 'options.xi is 2; it must be above 0, at most 1';
     expect(sent).toMatchObject({ code: status.INVALID_ARGUMENT, reason: 'INVALID_INPUT', message: description });
     expect(sent.details.violations).toEqual([{ field: 'options.xi', description }]);
-    expect(rpcErrorOf(diverged('the loss is NaN'))).toMatchObject({ code: status.INTERNAL, reason: 'FAILED' });
+    expect(rpcErrorOf(diverged('the loss is NaN'))).toMatchObject({ code: status.INTERNAL, reason: 'DIVERGED' });
   });
 });

@@ -3,7 +3,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { artifactService } from '../../gateway/artifact-service';
 import { LmdbStore } from '../../gateway/lmdb-store';
-import { ArtifactStore } from '../../infra/artifacts/store';
+import { FolderArtifacts } from '../../infra/artifacts/folder-store';
 import { downloadBytes, uploadFile } from '../../infra/artifacts/transfer';
 import { GrpcClient } from '../../infra/grpc/client';
 import { GrpcServer } from '../../infra/grpc/server';
@@ -23,12 +23,12 @@ const SILENT_MS = 2000;
 let server: GrpcServer;
 let client: GrpcClient;
 let jobs: LmdbStore;
-let store: ArtifactStore;
+let store: FolderArtifacts;
 
 beforeAll(async () => {
   fs.writeFileSync(file, bytes);
   jobs = new LmdbStore(path.join(folder, 'jobs'), false);
-  store = new ArtifactStore(path.join(folder, 'artifacts'));
+  store = new FolderArtifacts(path.join(folder, 'artifacts'));
   server = new GrpcServer({ host: '127.0.0.1', port: 0 });
   server.add(ArtifactService, artifactService(store, jobs, SILENT_MS));
   client = new GrpcClient(`127.0.0.1:${await server.start()}`);
@@ -84,7 +84,7 @@ test('an interrupted upload resumes at its offset', async () => {
   await expect(client.upload(uploadArtifact, interrupted())).rejects.toThrow('the client is gone');
   expect(await offset()).toBeGreaterThan(0n);
   // The service refuses an upload while the interrupted one is still ending, so it is tried again.
-  for (let tries = 0; !store.has(stored.sha256); tries++) {
+  for (let tries = 0; !(await store.has(stored.sha256)); tries++) {
     await uploadFile(client, file, stored).catch((error) => {
       if (tries > 100) throw error;
     });
@@ -159,7 +159,7 @@ test.each<[what: string, header: Header | undefined, chunks: Uint8Array[], messa
 ])('%s: refused', async (_, header, chunks, message) => {
   const error = await client.upload(uploadArtifact, parts(header, ...chunks)).catch((thrown) => thrown);
   expect(error).toMatchObject({ code: status.INVALID_ARGUMENT, message: expect.stringMatching(message) });
-  if (header && /^[a-f]+$/.test(header.sha256)) expect(store.has(header.sha256)).toBe(false);
+  if (header && /^[a-f]+$/.test(header.sha256)) expect(await store.has(header.sha256)).toBe(false);
 });
 
 test('a missing or too large file has its own status', async () => {

@@ -3,7 +3,7 @@ import * as path from 'node:path';
 import * as lmdb from 'lmdb';
 import { LmdbStore } from '../../gateway/lmdb-store';
 import { deleteJob, sweep } from '../../gateway/retention';
-import { ArtifactStore } from '../../infra/artifacts/store';
+import { FolderArtifacts } from '../../infra/artifacts/folder-store';
 import type { JobState } from '../../job/job';
 import { temporaryFolder } from '../support/deltas';
 import { all, epochs, newJobOf, refusals } from './sample-jobs';
@@ -89,7 +89,7 @@ async function readsOf(store: LmdbStore, work: () => unknown): Promise<number> {
 }
 
 test('no call reads more of a store with ten times the jobs', async () => {
-  const artifacts = new ArtifactStore(path.join(scratch, 'artifacts'));
+  const artifacts = new FolderArtifacts(path.join(scratch, 'artifacts'));
   const filled = async (count: number) => {
     const store = open(undefined, false);
     const ids = await Promise.all(
@@ -113,7 +113,7 @@ test('no call reads more of a store with ten times the jobs', async () => {
     'a filter with matches': (store) => page(store.list(undefined, ['SUCCEEDED'])),
     'a filter without a match': (store) => page(store.list(undefined, ['FAILED', 'CANCELLED'])),
     delete: (store, ids) => deleteJob(ids[3], store, artifacts),
-    sweep: (store) => sweep(store, artifacts, Date.now()),
+    sweep: (store) => sweep({ store, artifacts }, Date.now()),
   };
   const reads = async ({ store, ids }: Awaited<ReturnType<typeof filled>>) => {
     const counted: Record<string, number> = {};

@@ -3,6 +3,7 @@ import { connect } from '@nats-io/transport-node';
 import { pino } from 'pino';
 import type { LmdbStore } from '../../gateway/lmdb-store';
 import type { Happening } from '../../gateway/record';
+import { natsAddress } from '../../infra/nats';
 
 export const silent = pino({ level: 'silent' });
 
@@ -54,7 +55,8 @@ export function sequencesOf(stored: readonly StoredEvent[]): Record<string, numb
 }
 
 export async function withJetStream<T>(url: string, work: (manager: JetStreamManager) => Promise<T>): Promise<T> {
-  const nc = await connect({ servers: url });
+  const { servers, options } = natsAddress(url);
+  const nc = await connect({ ...options, servers });
   try {
     return await work(await jetstreamManager(nc));
   } finally {

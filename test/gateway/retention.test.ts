@@ -3,7 +3,9 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { LmdbStore } from '../../gateway/lmdb-store';
 import { deleteJob, sweep } from '../../gateway/retention';
-import { ArtifactStore } from '../../infra/artifacts/store';
+import { FolderObjects } from '../../infra/artifacts/folder-objects';
+import { FolderArtifacts } from '../../infra/artifacts/folder-store';
+import { RunStore } from '../../infra/artifacts/run-store';
 import { temporaryFolder } from '../support/deltas';
 import { all } from './sample-jobs';
 
@@ -13,18 +15,19 @@ const refused = () => {
 };
 let folder: string;
 let store: LmdbStore;
-let artifacts: ArtifactStore;
+let artifacts: FolderArtifacts;
 
 beforeEach(() => {
   folder = temporaryFolder('retention');
   store = new LmdbStore(path.join(folder, 'jobs'), false);
-  artifacts = new ArtifactStore(path.join(folder, 'artifacts'));
+  artifacts = new FolderArtifacts(path.join(folder, 'artifacts'));
 });
 afterEach(async () => {
   await store.close();
   fs.rmSync(folder, { recursive: true });
 });
 
+const stored = (...files: string[]) => Promise.all(files.map((sha256) => artifacts.has(sha256)));
 const addFile = async (text: string) => (await artifacts.addText(text)).sha256;
 
 /** Creates a job with result files and uploaded rows. */
@@ -45,7 +48,7 @@ test('deleting a job deletes its files, except those of another job', async () =
   await job('second', [shared], { ended: false });
   await deleteJob(first, store, artifacts);
   await expect(store.get(first)).rejects.toThrow(/no job/);
-  expect([own, shared, rows].map((sha256) => artifacts.has(sha256))).toEqual([false, true, false]);
+  expect(await stored(own, shared, rows)).toEqual([false, true, false]);
 });
 
 test('a sweep deletes jobs thirty days after their end, and unused files and unfinished uploads after a day', async () => {
@@ -60,16 +63,31 @@ test('a sweep deletes jobs thirty days after their end, and unused files and unf
     /5 bytes/,
   );
 
-  await sweep(store, artifacts, Date.now());
-  expect([made, rows, orphan].map((sha256) => artifacts.has(sha256))).toEqual([true, true, true]);
+  await sweep({ store, artifacts }, Date.now());
+  expect(await stored(made, rows, orphan)).toEqual([true, true, true]);
   expect((await artifacts.upload(wanted)).offset).toBe(5);
 
-  await sweep(store, artifacts, Date.now() + 2 * DAY);
-  expect([made, rows, orphan].map((sha256) => artifacts.has(sha256))).toEqual([true, true, false]);
+  await sweep({ store, artifacts }, Date.now() + 2 * DAY);
+  expect(await stored(made, rows, orphan)).toEqual([true, true, false]);
   expect((await artifacts.upload(wanted)).offset).toBe(0);
 
-  await sweep(store, artifacts, Date.now() + 31 * DAY);
-  expect([made, rows].map((sha256) => artifacts.has(sha256))).toEqual([false, false]);
+  await sweep({ store, artifacts }, Date.now() + 31 * DAY);
+  expect(await stored(made, rows)).toEqual([false, false]);
   expect((await all(store.list())).map(({ id }) => id)).toEqual([running]);
   await expect(store.get(ended)).rejects.toThrow(/no job/);
+});
+
+test('a sweep removes the checkpoints of ended jobs after a day, and all others after thirty', async () => {
+  const objects = new FolderObjects(path.join(folder, 'artifacts'));
+  const runs = new RunStore(objects, artifacts);
+  const ended = await job('ended', [], { ended: true });
+  const open = await job('open', [], { ended: false });
+  for (const run of [ended, open, 'own-run']) await objects.putText(`runs/${run}/key/1/begun`, '');
+  const left = async () => (await all(runs.list())).map(({ run }) => run).sort();
+  await sweep({ store, artifacts, runs }, Date.now());
+  expect(await left()).toEqual([ended, open, 'own-run'].sort());
+  await sweep({ store, artifacts, runs }, Date.now() + 2 * DAY);
+  expect(await left()).toEqual([open, 'own-run'].sort());
+  await sweep({ store, artifacts, runs }, Date.now() + 31 * DAY);
+  expect(await left()).toEqual([]);
 });

@@ -7,8 +7,8 @@ import { artifactService } from '../../gateway/artifact-service';
 import { LmdbStore } from '../../gateway/lmdb-store';
 import { Scheduler } from '../../gateway/scheduler';
 import { gatewayService } from '../../gateway/service';
+import { FolderArtifacts } from '../../infra/artifacts/folder-store';
 import { Inputs } from '../../infra/artifacts/inputs';
-import { ArtifactStore } from '../../infra/artifacts/store';
 import { GrpcClient } from '../../infra/grpc/client';
 import { GrpcServer } from '../../infra/grpc/server';
 import { AnalyzerService } from '../../proto/gen/hifi/v1/analyzer_pb';
@@ -24,7 +24,7 @@ const WAITING = 5;
 
 let folder: string;
 let store: LmdbStore;
-let artifacts: ArtifactStore;
+let artifacts: FolderArtifacts;
 let servers: GrpcServer[];
 let clients: GrpcClient[];
 let gateway: GrpcClient;
@@ -43,7 +43,7 @@ beforeAll(async () => {
   [servers, clients] = [[], []];
   folder = temporaryFolder('service');
   store = new LmdbStore(path.join(folder, 'jobs'), false);
-  artifacts = new ArtifactStore(path.join(folder, 'artifacts'));
+  artifacts = new FolderArtifacts(path.join(folder, 'artifacts'));
   const analyzing = newServer();
   analyzing.add(AnalyzerService, {
     ...trial({ sent: 0, aborted: 0, ended: 0 }),
@@ -55,7 +55,7 @@ beforeAll(async () => {
   });
   const analyzer = await clientOf(analyzing);
   const inputs = new Inputs({ store: artifacts, dataRoots: [], scratch: path.join(folder, 'scratch') });
-  const limits = { running: 0, waiting: WAITING, lostEngines: 3, awayMs: 1000 };
+  const limits = { waiting: WAITING, lostEngines: 3, awayMs: 1000 };
   const scheduler = new Scheduler(store, async () => {}, pino({ level: 'silent' }), limits);
   const serving = newServer();
   serving.add(GatewayService, gatewayService({ store, artifacts, scheduler, analyzer, trainer: analyzer, inputs }));
@@ -78,7 +78,7 @@ afterAll(async () => {
   fs.rmSync(folder, { recursive: true });
 });
 
-const files = () => [...artifacts.list()].map(({ sha256 }) => sha256);
+const files = async () => (await all(artifacts.list())).map(({ sha256 }) => sha256);
 const spec = (train: NonNullable<MessageInitShape<typeof JobSpecSchema>['train']>, model = 'm') => ({
   model,
   train,
@@ -105,11 +105,11 @@ test('inline rows become a file of the job; the client sees the original spec', 
   expect(listed.spec!.train!.source).toMatchObject({ case: 'inline', value: { texts: [] } });
   expect(listed.spec!.train!.regression).toBe(false);
   expect(JSON.stringify(await store.spec(jobId))).not.toContain('Zwölf');
-  expect(files()).toHaveLength(2);
-  expect(await Promise.all(files().map((sha256) => store.uses(sha256)))).toEqual([true, true]);
+  expect(await files()).toHaveLength(2);
+  expect(await Promise.all((await files()).map((sha256) => store.uses(sha256)))).toEqual([true, true]);
 
   await gateway.unary(deleteJob, { jobId });
-  expect(files()).toEqual([]);
+  expect(await files()).toEqual([]);
 });
 
 test('a refused job leaves no rows', async () => {
@@ -117,7 +117,7 @@ test('a refused job leaves no rows', async () => {
   for (let i = 0; i < WAITING; i++) await made(spec(inline('shared')));
   await expect(made(spec(inline('of one more')))).rejects.toMatchObject({ reason: 'QUEUE_FULL' });
   await expect(made(spec(inline('shared')))).rejects.toMatchObject({ reason: 'QUEUE_FULL' });
-  expect(files()).toHaveLength(1);
+  expect(await files()).toHaveLength(1);
 });
 
 test('rows that exist at the check of a job still exist at its acceptance', async () => {
@@ -130,10 +130,10 @@ test('rows that exist at the check of a job still exist at its acceptance', asyn
   };
   const second = await made(spec(rows));
   await expect(store.get(first.jobId)).rejects.toThrow(/no job/);
-  expect(artifacts.has(sha256)).toBe(true);
+  expect(await artifacts.has(sha256)).toBe(true);
   await gateway.unary(cancelJob, { jobId: second.jobId });
   await gateway.unary(deleteJob, { jobId: second.jobId });
-  expect(artifacts.has(sha256)).toBe(false);
+  expect(await artifacts.has(sha256)).toBe(false);
 });
 
 test('an invalid id or token of any length is the client’s error in every call', async () => {

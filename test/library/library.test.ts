@@ -3,6 +3,7 @@ import * as path from 'node:path';
 import * as library from '../../index';
 import { FIXTURES, temporaryFolder } from '../support/deltas';
 import { FakeHub, filesOf } from '../support/hub';
+import { PROBLEM_METRICS, PROBLEM_ROWS, ROW_PROBLEMS, textRows } from '../support/problem-rows';
 import { deltaHash, devSentences, maskOf, model, sentences } from '../trainer/runs';
 
 const { Analyzer, analyze, evaluate, exportModel, predict, rank, runJob, score, select, train } = library;
@@ -127,6 +128,26 @@ test('evaluate and predict use the options of the training; exports predict the 
 
   const other = path.join(FIXTURES, 'tiny-electra');
   await expect(predict({ model: other, delta, data: dev })).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+});
+
+test('rows in memory with several labels, with tags of words, and pairs with their relevance', async () => {
+  const mask = await maskOf(HEADS);
+  const trained = ROW_PROBLEMS.map(async (problem) => {
+    const [rows, dev] = [40, 16].map((count) => textRows(problem, PROBLEM_ROWS[problem](count)));
+    const out = folder();
+    const { metric, best } = await train({ model, train: rows, dev, mask, options: { ...options, epochs: 1 }, out });
+    expect(metric).toBe(PROBLEM_METRICS[problem][0]);
+    const tuned = { model, delta: path.join(out, 'delta') };
+    const [{ metrics }, predicted] = await Promise.all([
+      evaluate({ ...tuned, data: dev }),
+      predict({ ...tuned, data: { texts: dev.texts } }),
+    ]);
+    expect(metrics[metric]).toBeCloseTo(best.value, 6);
+    const answer = { 'multi-label': 'labels', tokens: 'entities', relevance: 'score' }[problem];
+    expect(predicted.map(({ row }) => row)).toEqual(dev.texts.map((_, row) => row));
+    for (const row of predicted) expect(row).toHaveProperty(answer);
+  });
+  await Promise.all(trained);
 });
 
 test('a job selects heads by the ranking of its analysis', async () => {

@@ -1,6 +1,8 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { readModelConfig } from '../../model/config';
+import { runLayers } from '../../model/architectures';
+import { type ModelConfig, readModelConfig } from '../../model/config';
+import type { Operations } from '../../model/operations';
 import { put, refusal, root } from './config-folder';
 
 /** Published config.json of MiniLM-L6. */
@@ -177,6 +179,72 @@ test.each<[Record<string, unknown>, string]>([
   expect(() => published('ModernBERT-base', change)).toThrow(message);
 });
 
+PUBLISHED['deberta-v3-base'] = {
+  model_type: 'deberta-v2',
+  attention_probs_dropout_prob: 0.1,
+  hidden_act: 'gelu',
+  hidden_dropout_prob: 0.1,
+  hidden_size: 768,
+  initializer_range: 0.02,
+  intermediate_size: 3072,
+  layer_norm_eps: 1e-7,
+  max_position_embeddings: 512,
+  max_relative_positions: -1,
+  norm_rel_ebd: 'layer_norm',
+  num_attention_heads: 12,
+  num_hidden_layers: 12,
+  pos_att_type: 'p2c|c2p',
+  position_biased_input: false,
+  position_buckets: 256,
+  relative_attention: true,
+  share_att_key: true,
+  type_vocab_size: 0,
+  vocab_size: 128100,
+};
+test.each<[object, string]>([
+  [{ conv_groups: 2, conv_kernel_size: 3 }, 'conv_groups is 2; it must be 1: grouped convolutions are not supported'],
+  [{ conv_kernel_size: 4 }, 'conv_kernel_size is 4; it must be odd, or 0'],
+  [{ conv_kernel_size: 3, num_hidden_layers: 1 }, 'conv_kernel_size is 3; it must be 0 in a model of one layer'],
+  [{ conv_act: 'swish' }, 'conv_act is "swish"; it must be one of gelu, gelu_new, relu, silu, tanh'],
+  [{ position_buckets: 1 }, 'position_buckets is 1; it must be an integer other than 1'],
+  [{ pos_att_type: 3 }, 'pos_att_type is 3; it must be a list of "c2p" and "p2c"'],
+  [{ attention_head_size: 32 }, 'attention_head_size is 32; it must be 64'],
+  [{ pooler_hidden_size: 384 }, 'pooler_hidden_size is 384; it must be 768'],
+  [{ pooler_dropout: 1 }, 'pooler_dropout is 1; it must be a rate below 1'],
+  [{ relative_attention: 'yes' }, 'relative_attention is "yes"; it must be true or false'],
+])('the config of DeBERTa-v3-base with %j is refused', (change, message) => {
+  expect(() => published('deberta-v3-base', change)).toThrow(`config.json: ${message}`);
+});
+
+test('ModernBERT has the same layers in both forms of config.json', () => {
+  /** Operations of the layers with their arguments: frequencies, windows, modules. */
+  const operations = (config: ModelConfig) => {
+    const calls: unknown[] = [];
+    const recorded =
+      (operation: string | symbol) =>
+      (...values: unknown[]) => {
+        calls.push([operation, values.filter((value) => value !== null)]);
+        return null;
+      };
+    const net = new Proxy({} as Operations<null>, { get: (_, operation) => recorded(operation) });
+    runLayers(net, config, 'first', null, 0, config.layers);
+    return JSON.stringify(calls);
+  };
+  const kindOf = (layer: number) => (layer % 3 === 0 ? 'full_attention' : 'sliding_attention');
+  const [global_attn_every_n_layers, global_rope_theta, local_rope_theta] = [undefined, undefined, undefined];
+  const inForm5 = (global: number) => ({
+    ...{ global_attn_every_n_layers, global_rope_theta, local_rope_theta },
+    layer_types: Array.from({ length: 22 }, (_, layer) => kindOf(layer)),
+    rope_parameters: {
+      full_attention: { rope_type: 'default', rope_theta: global },
+      sliding_attention: { rope_type: 'default', rope_theta: 10_000 },
+    },
+  });
+  const before = operations(published('ModernBERT-base'));
+  expect(operations(published('ModernBERT-base', inForm5(160_000)))).toBe(before);
+  expect(operations(published('ModernBERT-base', inForm5(10_000)))).not.toBe(before);
+});
+
 test.each([
   ['roberta-base', { architecture: 'roberta', firstPosition: 2, maxPositions: 512, padTokenId: 1, typeVocabSize: 1 }],
   ['xlm-roberta-base', { architecture: 'xlm-roberta', firstPosition: 2, maxPositions: 512, positionRows: 514 }],
@@ -245,7 +313,12 @@ test('a padding token of null is 0', () => {
 });
 
 test.each<[string, object, string]>([
-  ['another model', { model_type: 'gpt2' }, 'model_type "gpt2" is not supported; supported: bert'],
+  [
+    'another model',
+    { model_type: 'gpt2' },
+    'model_type "gpt2" is not supported; supported: bert, roberta, xlm-roberta, camembert, distilbert, electra, ' +
+      'mpnet, modernbert, deberta-v2, llama, qwen2, qwen3',
+  ],
   ['a name of an object', { model_type: 'constructor' }, 'model_type "constructor" is not supported'],
   [
     'another class',

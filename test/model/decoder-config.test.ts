@@ -84,6 +84,48 @@ test('the padding token is that of config.json, else that of the tokenizer, else
   expect(readModelConfig(folder).padTokenId).toBe(151643);
 });
 
+describe('a tokenizer that ends texts with the padding token', () => {
+  const [end, start, pad] = [151643, 151644, 151654];
+  const template = (last: number) => ({
+    type: 'TemplateProcessing',
+    single: [{ Sequence: { id: 'A', type_id: 0 } }, { SpecialToken: { id: 'end', type_id: 0 } }],
+    pair: [{ Sequence: { id: 'A', type_id: 0 } }, { Sequence: { id: 'B', type_id: 0 } }],
+    special_tokens: { end: { ids: [last] } },
+  });
+  const tokens = [
+    { id: 100, content: 'pad', special: false },
+    { id: start, content: '<|im_start|>', special: true },
+    { id: end, content: '<|endoftext|>', special: true },
+    { id: pad, content: '<|vision_pad|>', special: true },
+  ];
+  /** Padding token with other fields in config.json and another token at the end of texts. */
+  const padding = (change: object, { last = end, added = tokens, named = '<|endoftext|>' } = {}) => {
+    const folder = fs.mkdtempSync(path.join(root, 'ending-'));
+    const write = (name: string, content: object) => fs.writeFileSync(path.join(folder, name), JSON.stringify(content));
+    write('config.json', { ...DECODERS['Qwen3-0.6B'], ...change });
+    write('tokenizer.json', { added_tokens: added, post_processor: template(last) });
+    write('tokenizer_config.json', { pad_token: named });
+    return readModelConfig(folder).padTokenId;
+  };
+
+  test('has another special token for padding, so that the end of a text is read', () => {
+    expect(padding({})).toBe(pad);
+    expect(padding({ pad_token_id: end })).toBe(pad);
+    expect(padding({ eos_token_id: [151645, pad] })).toBe(start);
+    // The tokenizer's own, if that is another one.
+    expect(padding({ pad_token_id: end }, { named: '<|im_start|>' })).toBe(start);
+  });
+
+  test('has it only if texts end with that very token', () => {
+    expect(padding({}, { last: start })).toBe(end);
+    expect(padding({ pad_token_id: 7 })).toBe(7);
+  });
+
+  test('keeps it if there is no other special token', () => {
+    expect(padding({}, { added: tokens.filter(({ id, special }) => id === end || !special) })).toBe(end);
+  });
+});
+
 test.each<[string, object, string]>([
   ['Qwen3-0.6B', { use_sliding_window: true }, 'use_sliding_window is true; it must be false'],
   ['Qwen3-0.6B', { layer_types: ['sliding_attention'] }, 'layer_types is "sliding_attention"; it must be "full_att'],
@@ -94,6 +136,16 @@ test.each<[string, object, string]>([
     'Llama-3.2-1B',
     { rope_scaling: { rope_type: 'yarn', factor: 4 } },
     'rope_scaling.rope_type is "yarn"; it must be one of default, linear, llama3',
+  ],
+  [
+    'Qwen3-0.6B',
+    { rope_scaling: { type: 'longrope', short_factor: [1], long_factor: [2] } },
+    'rope_scaling.rope_type is "longrope"; it must be one of default, linear, llama3',
+  ],
+  [
+    'Qwen3-0.6B',
+    { rope_scaling: { rope_type: 'toString' } },
+    'rope_scaling.rope_type is "toString"; it must be one of default, linear, llama3',
   ],
   [
     'Llama-3.2-1B',

@@ -4,7 +4,7 @@ import * as path from 'node:path';
 import * as fc from 'fast-check';
 import { HifiError } from '../../foundation/errors';
 import { widenBF16, widenF16 } from '../../model/half-precision';
-import { SafetensorsFile, type TensorSource, writeSafetensors } from '../../model/safetensors';
+import { SafetensorsFile, safetensorsBytes, type TensorSource, writeSafetensors } from '../../model/safetensors';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-safetensors-'));
 afterAll(() => fs.rmSync(folder, { recursive: true }));
@@ -281,6 +281,7 @@ describe('writing', () => {
         writeSafetensors(file, sources, metadata);
         const opened = SafetensorsFile.open(file);
         expect(opened.headerBytes.length % 8).toBe(0);
+        expect(opened.size).toBe(safetensorsBytes(sources, metadata));
         expect(opened.headerBytes).toEqual(fs.readFileSync(file).subarray(0, opened.headerBytes.length));
         expect(new Map(Object.entries(opened.metadata))).toEqual(new Map(Object.entries(metadata)));
         expect([...opened.tensors.keys()].sort()).toEqual(list.map(({ name }) => name).sort());

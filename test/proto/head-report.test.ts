@@ -27,7 +27,13 @@ const report: fc.Arbitrary<HeadReport> = fc
     const before = sampleReport(layers, heads);
     return fc.record({
       schemaVersion: fc.constant(1 as const),
-      model: fc.constant({ ...before.model, headDim }),
+      model: fc.constant({
+        ...{ ...before.model, headDim },
+        ...(auto && {
+          headParameters: { q: 4, k: 0, v: 3, o: 2, groupSize: 1 },
+          layerParameters: { matrices: 5, projections: 0 },
+        }),
+      }),
       data: fc.record({
         path: fc.string({ unit: 'grapheme' }),
         sha256: fc.constant('cd'.repeat(32)),

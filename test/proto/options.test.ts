@@ -59,7 +59,7 @@ const training = fc
     engine({
       epochs: count,
       batchSize: count,
-      lr: share,
+      lr: fc.oneof(share, fc.constant('auto' as const)),
       warmup: fc.double({ min: 0, max: 1, noNaN: true }).map((value) => value + 0),
       weightDecay: fc.double({ min: 0, max: 10, noNaN: true }).map((value) => value + 0),
       maxLength: count,
@@ -154,9 +154,14 @@ describe('an invalid option', () => {
       'training.batch_size is 0; it must be a whole number from 1',
     ],
     [
+      () => trainingOptionsOf(create(TrainingOptionsSchema, { lr: 1e-3, autoLr: true })),
+      'options.auto_lr',
+      'options.auto_lr is true and options.lr is 0.001; give one of them',
+    ],
+    [
       () => trainingOptionsOf(create(TrainingOptionsSchema, { lr: Number.NaN })),
       'options.lr',
-      'options.lr is NaN; it must be a number above 0',
+      'options.lr is NaN; it must be a number above 0, or auto',
     ],
     [
       () => selectionOptionsOf(create(SelectionOptionsSchema, { k: 2, budget: 0.5 })),

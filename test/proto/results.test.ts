@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { type NamedProblem, PROBLEM_TYPES } from '../../data/problem';
 import type { Prediction } from '../../delta/inference-options';
 import type { OnnxModel } from '../../delta/onnx-folder';
-import type { EpochMetrics, TrainEvent, TrainMetrics } from '../../delta/training-options';
+import type { EpochMetrics, RateChoice, TrainEvent, TrainMetrics } from '../../delta/training-options';
 import type { StageProgress } from '../../foundation/progress';
 import { ONNX_DTYPES } from '../../model/onnx-dtype';
 import { artifactMessage, artifactOf } from '../../proto/artifact';
@@ -24,6 +24,7 @@ import { outcomeMessage, outcomeOf, trainEventMessage, trainEventOf } from '../.
 import { evaluationMessage, evaluationOf, predictionsMessage, predictionsOf } from '../../trainer/prediction-message';
 import { sampleScores } from '../job/sample-results';
 import { crossed } from './crossing';
+import { errorAnalyses } from './drawn-errors';
 
 const number = fc.double({ noNaN: true, noDefaultInfinity: true });
 const count = fc.integer({ min: 0, max: 2 ** 32 - 1 });
@@ -50,9 +51,18 @@ const onnx: fc.Arbitrary<OnnxModel> = fc
     dev: metrics,
   })
   .map(({ dev, ...model }) => ({ ...model, ...(Object.keys(dev).length > 0 && { dev }) }));
+const rate: fc.Arbitrary<RateChoice> = fc.record({
+  lr: number,
+  reason: text,
+  tried: fc.array(fc.record({ lr: number, loss: fc.option(number) })),
+  rows: count,
+  seconds: number,
+});
 const files = fc.oneof(
   fc.constant({}),
   count.map((devDuplicates) => ({ devDuplicates })),
+  errorAnalyses.map((errorAnalysis) => ({ errorAnalysis })),
+  rate.map((learningRate) => ({ learningRate })),
   fc.array(onnx, { minLength: 1 }).map((each) => ({ onnx: each })),
 );
 const trained: fc.Arbitrary<TrainMetrics> = fc
@@ -117,8 +127,16 @@ describe('both conversions preserve', () => {
       predictionsOf(crossed(PredictionsSchema, predictionsMessage(rows))),
     ));
   it('evaluations', () =>
-    same(fc.record({ task: fc.option(text), metric: text, rows: count, loss: number, metrics }), (result) =>
-      evaluationOf(crossed(EvaluateResponseSchema, evaluationMessage(result))),
+    same(
+      fc.record({
+        task: fc.option(text),
+        metric: text,
+        rows: count,
+        loss: number,
+        metrics,
+        errorAnalysis: errorAnalyses,
+      }),
+      (result) => evaluationOf(crossed(EvaluateResponseSchema, evaluationMessage(result))),
     ));
   it('rows of a request', () => {
     const column = fc.string({ unit: 'grapheme', minLength: 1 });

@@ -3,6 +3,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import type { ErrorAnalysis } from '../../delta/error-analysis';
 import { TRAIN_DEFAULTS } from '../../delta/training-options';
 import { writeReport } from '../../report/files';
 import type { ReportParts } from '../../report/parts';
@@ -10,6 +11,7 @@ import { sampleMask, sampleMetrics, sampleReport } from '../job/sample-results';
 import { openBrowser } from '../support/browser';
 import { onPage as onReport, violations } from '../support/report-page';
 import { largeRun } from './large-report';
+import { manyNames, severalErrors, wordErrors } from './sample-errors';
 
 const [LAYERS, HEADS] = [24, 16];
 
@@ -18,6 +20,11 @@ let browser: Browser;
 /** Files of the reports, by case. */
 const files: Record<string, string> = {};
 
+const withErrors = (errorAnalysis: ErrorAnalysis): ReportParts => ({
+  ...{ heads: sampleReport(), mask: sampleMask(), training: TRAIN_DEFAULTS },
+  metrics: { ...sampleMetrics(), errorAnalysis },
+});
+
 const CASES: Record<string, ReportParts> = {
   large: largeRun(),
   run: { heads: sampleReport(), mask: sampleMask(), metrics: sampleMetrics(), training: TRAIN_DEFAULTS },
@@ -25,6 +32,8 @@ const CASES: Record<string, ReportParts> = {
   'one head': { heads: sampleReport(1, 1) },
   'layers of one head': { heads: sampleReport(3, 1) },
   'many heads': { heads: sampleReport(2, 48) },
+  'many labels': withErrors(severalErrors(manyNames(28))),
+  sentences: withErrors(wordErrors()),
 };
 
 beforeAll(async () => {
@@ -167,6 +176,25 @@ test('the graph shows the chosen layer and correlation', () =>
     expect(await page.locator('#graph .node').count()).toBe(LAYERS * HEADS);
     expect(await page.locator('#graph .edge').count()).toBe(300);
     expect(await page.locator('#pairs tbody tr').count()).toBe(10);
+  }));
+
+test('a confusion matrix has counts at the pointer, wrong words their tags, and no cell shows a head', () =>
+  onPage('sentences', async (page) => {
+    const { confusion, worst } = CASES.sentences.metrics!.errorAnalysis!;
+    const cell = map(page, 'Confusion matrix').locator('[data-at="0.1"]');
+    await cell.hover();
+    expect(await page.locator('#tip').textContent()).toContain(
+      `LOC predicted as ORG: ${confusion!.matrix[0][1]} entities`,
+    );
+    const head = () => page.locator('#head h3').first().textContent();
+    const before = await head();
+    await cell.click();
+    expect(await head()).toBe(before);
+    const wrong = worst.flatMap(({ label, predicted }) =>
+      (label as string[]).filter((tag, at) => tag !== (predicted as string[])[at]),
+    );
+    expect(await page.locator('table.rows mark').count()).toBe(wrong.length);
+    expect(await page.locator('table.rows script').count()).toBe(0);
   }));
 
 test('buttons copy the code', () =>

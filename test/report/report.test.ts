@@ -5,6 +5,7 @@ import type { TaskHeadInfo } from '../../delta/delta-info';
 import { besideHeads, countNumbers, taskHeadTensors, tunedSlices } from '../../delta/slices';
 import { TRAIN_DEFAULTS } from '../../delta/training-options';
 import { openCheckpoint } from '../../model/checkpoint';
+import { reportModelOf } from '../../model/description';
 import { commandLine } from '../../report/command-line';
 import { COST_GAP, costs } from '../../report/costs';
 import { headMap } from '../../report/draw/head-map';
@@ -182,6 +183,28 @@ test('the costs of LoRA and full fine-tuning follow from the shapes', () => {
   const none = { ...sampleMask(), heads: [], trainableParameters: 0 };
   const alone = costs({ ...whole, mask: none, metrics: { ...sampleMetrics(), trainableParameters: 0 } });
   expect(alone.map(({ epochSeconds }) => epochSeconds)).toEqual([1.375, null, null]);
+});
+
+test.each<[string, number, number]>([
+  // d · (q + k + v + o) and the feed-forward's matrices, of which the last two have a third.
+  // Queries, keys and values are in one matrix or in three.
+  ['bert', 4 * 45 ** 2 + 2 * 45 * 70, 6 * 45],
+  ['electra', 4 * 20 ** 2 + 2 * 20 * 28, 6 * 20],
+  ['modernbert', 4 * 24 ** 2 + 3 * 24 * 19, 24 + 72],
+  ['qwen3', 14 * (32 + 16 + 16 + 32) + 3 * 14 * 22, 14 * 3 + 32 + 16 + 16],
+])('the costs of %s follow from its own matrices', async (family, matrices, projections) => {
+  const checkpoint = await openCheckpoint(path.join(__dirname, '../fixtures', `tiny-${family}`));
+  checkpoint.close();
+  const run = largeRun(checkpoint.config.layers, checkpoint.config.heads, checkpoint.config.headDim);
+  run.heads.model = reportModelOf(checkpoint);
+  const { layers } = checkpoint.config;
+  const { taskHeadParameters: head, trainableParameters: tuned } = run.metrics!;
+  const lowest = Math.min(...run.mask!.heads.map(({ layer }) => layer));
+  const [own, lora, full] = costs(run);
+  expect(lora.trained).toBe(layers * 8 * projections + head);
+  expect(own.multiplyAdds).toBe(2 * (layers - lowest) * matrices + tuned);
+  expect(lora.multiplyAdds).toBe(2 * layers * matrices + 3 * layers * 8 * projections);
+  expect(full.multiplyAdds).toBe(3 * layers * matrices);
 });
 
 test.each(['bert', 'roberta', 'xlm-roberta', 'distilbert', 'electra', 'modernbert'])(

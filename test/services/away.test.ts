@@ -23,7 +23,7 @@ test('a lasting absence of the trainer ends the job, despite stored results at e
     stateDir,
     host: '127.0.0.1',
     port: 0,
-    peers: { analyzer: `127.0.0.1:${analyzer.ports.analyzer}`, trainer: `127.0.0.1:${nobody}` },
+    peers: { analyzer: [`127.0.0.1:${analyzer.ports.analyzer}`], trainer: [`127.0.0.1:${nobody}`] },
     dataRoots: [FIXTURES],
     guard: {},
     credentials: {},

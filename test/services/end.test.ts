@@ -46,7 +46,7 @@ test('SIGTERM in the middle of an epoch: a checkpoint is saved, the exit code is
   expect(job.metrics?.resumedFromStep).toBe(checkpoint);
   for (const client of Object.values(clients)) client.close();
   expect(await service.kill('SIGTERM')).toEqual({ status: 0, signal: null });
-});
+}, 300_000);
 
 test('a second serve on a state directory is refused with one line, and the first one continues', async () => {
   const { service, clients } = await startAll({ stateDir, dataRoots: [FIXTURES] });

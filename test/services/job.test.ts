@@ -1,4 +1,5 @@
 import * as fs from 'node:fs';
+import { inspect } from 'node:util';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { traceIdOf } from '../../infra/telemetry/traceparent';
 import { FIXTURES, temporaryFolder } from '../support/deltas';
@@ -6,6 +7,7 @@ import { grpcurl } from '../support/grpcurl';
 import { type Jaeger, startJaeger } from '../support/jaeger';
 import { type NatsServer, startNats } from '../support/nats';
 import { type OtlpReceiver, startOtlpReceiver } from '../support/otlp';
+import { inlineRows, PROBLEM_METRICS, PROBLEM_ROWS, ROW_PROBLEMS, type RowProblem } from '../support/problem-rows';
 import { endServices, Service } from '../support/services';
 import { hasTool } from '../support/tools';
 import { until } from '../support/until';
@@ -27,6 +29,13 @@ const SPEC = {
 
 // biome-ignore lint/suspicious/noExplicitAny: JSON as grpcurl prints it
 type Json = any;
+
+/** JSON content of a job's file. */
+async function downloaded(port: number | undefined, artifacts: Json[], file: string): Promise<Json> {
+  const { sha256 } = artifacts.find(({ name }: Json) => name === file);
+  const pieces = await call(port, 'ArtifactService/DownloadArtifact', { sha256 });
+  return JSON.parse(Buffer.concat(pieces.map(({ chunk }) => Buffer.from(chunk, 'base64'))).toString());
+}
 
 /** Parses the consecutive documents that grpcurl prints. */
 const documents = (text: string): Json[] =>
@@ -120,7 +129,8 @@ describe.each([true, false])('with JetStream %s', (jetstream) => {
         'ce-specversion': '1.0',
         'ce-id': `${job.jobId}:${i + 1}`,
         'ce-type': `hifi.v1.job.${kind(body)}`,
-        'ce-time': body.time,
+        // JSON of proto3 leaves out milliseconds of 0.
+        'ce-time': new Date(body.time).toISOString(),
       });
       expect(traceIdOf(headers.traceparent)).toBe(job.traceId);
     }
@@ -153,6 +163,14 @@ describe.each([true, false])('with JetStream %s', (jetstream) => {
       'hifi.device_used': 'cpu',
     });
     expect(ofJob().filter(({ name }) => name.includes(job.jobId))).toEqual([]);
+
+    // The file has the errors; the record, events, spans and logs have no text of a row.
+    const { errorAnalysis } = await downloaded(gateway, ended.artifacts, 'metrics.json');
+    expect(errorAnalysis).toMatchObject({ rows: 40, unit: 'rows', classes: [{ label: '0' }, { label: '1' }] });
+    const all = { depth: null, maxArrayLength: null, maxStringLength: null };
+    const told = inspect([ended, heard, ofJob(), collector.logs], all);
+    expect(errorAnalysis.worst.length).toBeGreaterThan(0);
+    for (const { text } of errorAnalysis.worst) expect(told).not.toContain(text);
     const serving = collector.logs.filter(({ body }) => body === 'serving').map(({ service }) => service);
     expect(serving.sort()).toEqual(['hifi-analyzer', 'hifi-gateway', 'hifi-trainer']);
   });
@@ -177,9 +195,7 @@ describe.each([true, false])('with JetStream %s', (jetstream) => {
     );
     const [{ artifacts }] = await call(gateway, 'ArtifactService/ListArtifacts', { job_id: job.jobId });
     expect(artifacts.map(({ name }: Json) => name)).toEqual(expect.arrayContaining(['heads.json', 'report.html']));
-    const { sha256 } = artifacts.find(({ name }: Json) => name === 'heads.json');
-    const pieces = await call(gateway, 'ArtifactService/DownloadArtifact', { sha256 });
-    const heads = JSON.parse(Buffer.concat(pieces.map(({ chunk }) => Buffer.from(chunk, 'base64'))).toString());
+    const heads = await downloaded(gateway, artifacts, 'heads.json');
     expect(heads).toMatchObject({ samples: 2, model: { name: 'tiny-bert' } });
   });
 });
@@ -212,6 +228,27 @@ describe('ad hoc', () => {
     });
     const heads = full.at(-1).report.topHeads.map(({ layer }: Json) => layer);
     expect(heads).toEqual(Array.from({ length: report.layers }, (_, layer) => layer));
+  });
+
+  test('jobs of several labels, of tokens and of relevance succeed; their events have the metrics', async () => {
+    const { gateway } = service.ports;
+    const rows = (problem: RowProblem, count: number) => {
+      const { texts, secondTexts, labels } = inlineRows(problem, PROBLEM_ROWS[problem](count));
+      return { problem, inline: { texts, second_texts: secondTexts, labels } };
+    };
+    const jobs = ROW_PROBLEMS.map(async (problem) => {
+      const spec = { ...SPEC, train: rows(problem, 40), dev: rows(problem, 16), training: { epochs: 1 } };
+      const [{ job }] = await call(gateway, 'GatewayService/CreateJob', { spec });
+      const watched = await call(gateway, 'GatewayService/WatchJob', { job_id: job.jobId });
+      expect([problem, watched.at(-1).event.state]).toEqual([problem, 'JOB_STATE_SUCCEEDED']);
+      const [{ dev }] = watched.flatMap(({ event }) => event.epoch ?? []);
+      expect(Object.keys(dev).sort()).toEqual([...PROBLEM_METRICS[problem], 'loss'].sort());
+      const [{ job: ended }] = await call(gateway, 'GatewayService/GetJob', { job_id: job.jobId });
+      const [metric] = PROBLEM_METRICS[problem];
+      expect(ended.metrics).toMatchObject({ metric, best: { epoch: 1, value: dev[metric] } });
+      expect(ended.artifacts.map(({ name }: Json) => name)).toContain('checkpoint/model.safetensors');
+    });
+    await Promise.all(jobs);
   });
 
   test.each<

@@ -36,7 +36,7 @@ const settings = (name: ServedName): ServeSettings => ({
   host: '127.0.0.1',
   port: 0,
   socket: path.join(stateDir, `${name}.sock`),
-  peers: { analyzer: `127.0.0.1:${PORTS.analyzer}`, trainer: `127.0.0.1:${PORTS.trainer}` },
+  peers: { analyzer: [`127.0.0.1:${PORTS.analyzer}`], trainer: [`127.0.0.1:${PORTS.trainer}`] },
   dataRoots: [],
   guard: {},
   credentials: {},

@@ -9,7 +9,7 @@ import type { TensorPart } from '../../model/architecture';
 import type { Checkpoint } from '../../model/checkpoint';
 import { roundTo } from '../../model/rounding';
 import { SafetensorsFile, type TensorSource, writeSafetensors } from '../../model/safetensors';
-import { WEIGHTS_INDEX } from '../../model/weights';
+import { WEIGHTS_INDEX, Weights } from '../../model/weights';
 
 export const FIXTURES = path.join(__dirname, '../fixtures');
 
@@ -96,6 +96,23 @@ export function copyModel(from: string, to: string, dtype: 'F32' | 'F16' | 'BF16
   return to;
 }
 
+/** Copies a model folder with all of its weights in one file of float32. */
+export function widenedModel(from: string, to: string): string {
+  const weights = Weights.open(from);
+  const files = weights.files.map((file) => path.basename(file.path));
+  fs.cpSync(from, to, { recursive: true, filter: (file) => !files.includes(path.basename(file)) });
+  for (const name of fs.readdirSync(to)) if (name.endsWith('.index.json')) fs.rmSync(path.join(to, name));
+  const floats = [...weights.tensors].filter(([, { dtype }]) => ['F32', 'F16', 'BF16'].includes(dtype));
+  const tensors = floats.map(
+    ([name, { shape }]): TensorSource => ({ name, dtype: 'F32', shape, bytes: () => bytesOf(weights.float32(name)) }),
+  );
+  writeSafetensors(path.join(to, 'model.safetensors'), tensors, { format: 'pt' });
+  weights.close();
+  return to;
+}
+
+const bytesOf = (values: Float32Array) => new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+
 /** Copies a model folder with its tensors distributed over the files of an index. */
 export function shardModel(from: string, to: string, shards: number): string {
   fs.cpSync(from, to, { recursive: true });
@@ -116,8 +133,13 @@ export function shardModel(from: string, to: string, shards: number): string {
   return to;
 }
 
+/** Fixture models that are also stored as PyTorch's own files. */
+export const TORCH_MODELS = fs
+  .readdirSync(path.join(FIXTURES, 'torch-files'), { withFileTypes: true })
+  .flatMap((entry) => (entry.isDirectory() ? [entry.name] : []));
+
 /** Copies a fixture model with its weights as PyTorch's own files (`make_torch_files.py`). */
-export function torchModel(name: 'one-head-bert' | 'sharded-bert', to: string): string {
+export function torchModel(name: string, to: string): string {
   fs.cpSync(path.join(FIXTURES, name), to, { recursive: true, filter: (file) => !file.includes('.safetensors') });
   fs.cpSync(path.join(FIXTURES, 'torch-files', name), to, { recursive: true });
   return to;

@@ -1,14 +1,14 @@
 import * as path from 'node:path';
 import { Admission } from '../../infra/admission';
+import { FolderArtifacts } from '../../infra/artifacts/folder-store';
 import { Inputs } from '../../infra/artifacts/inputs';
 import { ResultArtifacts } from '../../infra/artifacts/result-artifacts';
-import { ArtifactStore } from '../../infra/artifacts/store';
 import { ModelDescriptions } from '../../model/description';
 import { FIXTURES } from './deltas';
 
 /** Parts of a service other than its engine; clients may name the fixtures. */
 export function serviceParts(stateDir: string) {
-  const store = new ArtifactStore(path.join(stateDir, 'artifacts'));
+  const store = new FolderArtifacts(path.join(stateDir, 'artifacts'));
   return {
     store,
     inputs: new Inputs({ store, dataRoots: [FIXTURES], scratch: path.join(stateDir, 'scratch') }),

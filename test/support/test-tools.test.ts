@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
+import { S3_FOLDER } from './s3';
 import { findProgram, setUpTestTools } from './test-tools';
 import { findTool, hasTool } from './tools';
 
@@ -32,6 +33,7 @@ beforeEach(() => {
   // PATH excludes the system, which may have Go or the tools.
   process.env.PATH = path.join(folder, 'bin');
   program(path.join(folder, 'bin/chromium'), '');
+  fs.mkdirSync(path.join(folder, 'cache/hifi', S3_FOLDER), { recursive: true });
 });
 
 afterEach(() => {
@@ -41,24 +43,26 @@ afterEach(() => {
 });
 
 it('builds missing tools in the cache, once', async () => {
-  // Each call writes both programs; only the one of the tool's name counts.
-  fakeGo('for name in nats-server grpcurl; do /bin/cp "$0" "$GOBIN/$name"; done');
+  // Each call writes all programs; only the one of the tool's name counts.
+  fakeGo('for name in nats-server grpcurl helm; do /bin/cp "$0" "$GOBIN/$name"; done');
   expect(await setUp()).toEqual([
     'building nats-server 2.15.2 for the tests (go install)',
     'building grpcurl 1.9.3 for the tests (go install)',
+    'building helm 3.19.2 for the tests (go install)',
   ]);
   expect(calls()).toEqual([
     'install github.com/nats-io/nats-server/v2@v2.15.2',
     'install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3',
+    'install helm.sh/helm/v3/cmd/helm@v3.19.2',
   ]);
   expect(findTool('nats-server')).toBe(path.join(folder, 'cache/hifi/bin/nats-server-2.15.2/nats-server'));
   expect(await setUp()).toEqual([]);
-  expect(calls()).toHaveLength(2);
+  expect(calls()).toHaveLength(3);
 });
 
 it('uses the tools on PATH', async () => {
   fakeGo('exit 1');
-  for (const name of ['nats-server', 'grpcurl']) program(path.join(folder, 'bin', name), '');
+  for (const name of ['nats-server', 'grpcurl', 'helm']) program(path.join(folder, 'bin', name), '');
   expect(await setUp()).toEqual([]);
   expect(findTool('grpcurl')).toBe(path.join(folder, 'bin/grpcurl'));
 });
@@ -67,6 +71,7 @@ it('continues without Go, with a line for each tool; its tests name the command'
   expect(await setUp()).toEqual([
     'tests of NATS will fail: nats-server is not on PATH and could not be built: Go (https://go.dev) is missing too',
     'tests of gRPC will fail: grpcurl is not on PATH and could not be built: Go (https://go.dev) is missing too',
+    'tests of the Helm chart will fail: helm is not on PATH and could not be built: Go (https://go.dev) is missing too',
   ]);
   expect(() => findTool('nats-server')).toThrow(
     /^this test needs nats-server: npm test builds it where Go is, else put it on PATH \(go install github\.com\/nats-io\/\S+@v2\.15\.2\)$/,

@@ -3,6 +3,7 @@ import { cacheFolder } from '../../foundation/cache-folder';
 import { lastLines, runCommand } from '../../foundation/command';
 import { cached } from '../../infra/cache';
 import { isProgram, onPath } from '../../infra/on-path';
+import { setUpTestS3 } from './s3';
 import { setUpTestBrowser } from './test-browser';
 
 /** Program that tests start. It is the real one: a stand-in would repeat our own errors. */
@@ -18,6 +19,7 @@ export interface TestTool {
 export const TEST_TOOLS: readonly TestTool[] = [
   { name: 'nats-server', module: 'github.com/nats-io/nats-server/v2', version: '2.15.2', tests: 'NATS' },
   { name: 'grpcurl', module: 'github.com/fullstorydev/grpcurl/cmd/grpcurl', version: '1.9.3', tests: 'gRPC' },
+  { name: 'helm', module: 'helm.sh/helm/v3/cmd/helm', version: '3.19.2', tests: 'the Helm chart' },
 ];
 
 /** Longest time of a tool's build, in milliseconds. On two cores a full build takes a minute. */
@@ -41,8 +43,9 @@ export function findProgram(name: string): string | undefined {
 export const installCommand = ({ module, version }: TestTool) => `go install ${module}@v${version}`;
 
 /**
- * Builds missing tools with Go in the user's cache folder, and installs a browser. If that fails,
- * it logs one line and continues. Tests that need the tool fail with that reason; all others run.
+ * Builds missing tools with Go in the user's cache folder, and installs an S3 server and a browser.
+ * If that fails, it logs one line and continues. Tests that need the tool fail with that reason;
+ * all others run.
  *
  * @param log receives a line for each tool that is built or missing; none if all exist
  */
@@ -56,6 +59,7 @@ export async function setUpTestTools(log: (line: string) => void): Promise<void>
     if (reason === undefined) continue;
     log(`tests of ${tool.tests} will fail: ${tool.name} is not on PATH and could not be built: ${reason}`);
   }
+  await setUpTestS3(log);
   await setUpTestBrowser(log);
 }
 

@@ -28,6 +28,11 @@ const exported = (name: string, signal?: AbortSignal) => {
   const request = { format: 'onnx' as const, model, delta, evaluation, out: path.join(temporary, name) };
   return resultOf(exportModel(request, signal));
 };
+/** A result but its losses, which two engines round differently. */
+const withoutLosses = ({ loss: _, errorAnalysis, ...result }: EvaluateResult) => ({
+  ...result,
+  errors: { ...errorAnalysis, worst: errorAnalysis.worst.map(({ loss: _, ...row }) => row) },
+});
 /** Folders that a failed export left, its own or a staged one; there must be none. */
 const left = () => fs.readdirSync(temporary).filter((name) => !['delta', 'onnx'].includes(name));
 
@@ -53,7 +58,7 @@ it('exports a folder with the metrics of base and delta, in engines that start n
   expect(engines.size).toBe(4);
   const found = await evaluated({ model: out });
   const expected = await evaluated({ model, delta });
-  expect(found).toEqual({ ...expected, loss: found.loss });
+  expect(withoutLosses(found)).toEqual(withoutLosses(expected));
   expect(found).toMatchObject({ task: 'cola', metric: 'matthews' });
   expect(found.loss).toBeCloseTo(expected.loss, 5);
   expect(onnx).toMatchObject([{ dtype: 'fp32', dev: { ...found.metrics, loss: found.loss } }]);

@@ -79,6 +79,23 @@ it('gives the best epoch, as evaluate finds it again', async () => {
   while (!next.done) next = await run.next();
   expect(next.value.metrics[metrics.metric]).toBe(metrics.best.value);
   expect(next.value.loss).toBeCloseTo(metrics.epochs[metrics.best.epoch - 1].dev.loss, 5);
+  const { classes, confusion, worst } = metrics.errorAnalysis!;
+  expect(next.value.errorAnalysis).toMatchObject({ classes, confusion });
+  expect(next.value.errorAnalysis.worst.map(({ row, text }) => [row, text])).toEqual(
+    worst.map(({ row, text }) => [row, text]),
+  );
+});
+
+it('leaves texts out of the worst rows, and nothing else', async () => {
+  const ofRows = async (omitTexts: boolean) => {
+    const what = await request({ options: { epochs: 1, omitTexts } });
+    const { errorAnalysis } = (await finish(what)).metrics;
+    return { hash: deltaHash(what.out), errors: errorAnalysis! };
+  };
+  const [full, bare] = [await ofRows(false), await ofRows(true)];
+  expect(bare.hash).toBe(full.hash);
+  expect(full.errors.worst.every(({ text }) => text !== undefined)).toBe(true);
+  expect(bare.errors).toEqual({ ...full.errors, worst: full.errors.worst.map(({ text: _, ...row }) => row) });
 });
 
 it('overfits eight sentences to a loss of zero', async () => {
@@ -312,7 +329,7 @@ it('tells again of the epochs that were judged before it was cut, and of no othe
 
 it('goes on from where it was cancelled, in the middle of an epoch', async () => {
   const whole = await request({ options: { epochs: 8 } });
-  await finish(whole);
+  const { metrics: uncut } = await finish(whole);
   const cut = await request({ options: { epochs: 8 } });
   let cuts = 0;
   for (let resume = false; ; resume = true) {
@@ -321,6 +338,7 @@ it('goes on from where it was cancelled, in the middle of an epoch', async () =>
     try {
       const { metrics } = await finish({ ...cut, resume }, controller.signal);
       expect(metrics.resumedFromStep).not.toBeNull();
+      expect(metrics.errorAnalysis).toEqual(uncut.errorAnalysis);
       break;
     } catch (error) {
       expect(error).toMatchObject({ code: 'CANCELLED' });

@@ -22,6 +22,11 @@ const { headDim, theta } = golden;
 const shape = [golden.x.length, golden.x[0].length, golden.x[0][0].length, headDim]; // [B, H, S, dh]
 const [B, H, S] = shape;
 const flat = (values: number[][][][]) => Float32Array.from(values.flat(3));
+/** The same with each pair (i, i + dh/2) as neighbours, as in TensorFlow. */
+const inPairs = (values: number[][][][]) => {
+  const neighbours = (row: number[]) => row.slice(headDim / 2).flatMap((second, i) => [row[i], second]);
+  return flat(values.map((heads) => heads.map((rows) => rows.map(neighbours))));
+};
 
 function expectClose(found: Float32Array, expected: Float32Array) {
   expect(found).toHaveLength(expected.length);
@@ -42,10 +47,12 @@ it('turns heads and their gradients in TensorFlow as transformers does', () => {
   const places = ops.reshape(ops.range(ops.size(x, 2)), [-1, 1]); // [S, 1]
   const turned = rotary(tape, x, turnByPlace(ops, rotaryFrequencies(headDim, theta), places));
   const gradient = tape.gradients(turned, ops.scale(weights, 1), [[x, 'all']]).get(x.name)!;
+  const unturned = rotary(tape, x);
   const session = new Session(loadTensorFlow(), ops);
   const given = [x, { values: flat(golden.x), shape }] as const;
-  expectClose(session.read([given], turned), flat(golden.turned));
-  const byTurned = [weights, { values: flat(golden.weights), shape }] as const;
+  expectClose(session.read([given], turned), inPairs(golden.turned));
+  expectClose(session.read([given], unturned), inPairs(golden.x));
+  const byTurned = [weights, { values: inPairs(golden.weights), shape }] as const;
   expectClose(session.read([given, byTurned], gradient), flat(golden.gradient));
   session.close();
 });

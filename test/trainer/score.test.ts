@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { evaluationBatches } from '../../data/batches';
-import { problemStoredAs } from '../../delta/problems';
+import { PROBLEMS, problemStoredAs } from '../../delta/problems';
 import type { ScoreEvent, ScoreRequest } from '../../delta/score-options';
 import type { HeadScores } from '../../heads/scores';
 import { loadTensorFlow } from '../../infra/tensorflow';
@@ -15,7 +15,7 @@ import { SequenceGradients, TASK_HEAD_ALONE } from '../../trainer/sequence-gradi
 import { TokenRows } from '../../trainer/token-rows';
 import { trainable } from '../../trainer/trainable';
 import { FIXTURES, temporaryFolder } from '../support/deltas';
-import { type GoldenLabel, targetOf } from './golden-targets';
+import { type GoldenLabel, rowsFor, targetOf } from './golden-targets';
 import { model, sentences, TINY_DATA } from './runs';
 
 // Against PyTorch's autograd and AdamW in float64: see test/fixtures/make_score_golden.py.
@@ -43,7 +43,7 @@ describe.each(cases.map((each) => [each.case, each] as const))('%s', (name, gold
     const { scoring, head } = await prepare(name);
     const { checkpoint, outputs, objective, tokens } = scoring;
     const { layers, heads } = checkpoint.config;
-    const { layout } = trainable(checkpoint, TASK_HEAD_ALONE, outputs, 0);
+    const { layout } = trainable(checkpoint, TASK_HEAD_ALONE, outputs, 0, PROBLEMS[objective.problem].taskHead);
     const initial = layout.gather(({ name: slot }) => head.get(slot)!);
     const before = tf.getNumOfTensors();
     const gradients = new SequenceGradients(tf, { checkpoint, layout, outputs, objective }, ofHeads);
@@ -77,6 +77,10 @@ describe.each(cases.map((each) => [each.case, each] as const))('%s', (name, gold
     expect(tf.getNumOfTensors()).toBe(before);
     near(scores, golden.meanL1, 1e-4);
     expect(new Set(scoresStderr.flat())).toEqual(new Set([null]));
+    // Rows of several batches have the same mean: of tokens each labelled one counts once.
+    const fourTimes = Array<Case['rows']>(4).fill(golden.rows).flat();
+    const again = await last(meanGradientScores(scoring, labelled({ ...golden, rows: fourTimes }, scoring), head));
+    near(again.scores, golden.meanL1, 1e-4);
     scoring.checkpoint.close();
   });
 
@@ -114,7 +118,7 @@ async function prepare(name: string): Promise<{ scoring: Scoring; head: Map<stri
 }
 
 const labelled = ({ rows }: Case, { objective }: Scoring) => ({
-  encoded: rows,
+  encoded: [...rowsFor(rows, objective.problem)],
   targets: rows.map(({ label }) => targetOf(label, objective.problem)),
 });
 

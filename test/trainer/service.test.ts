@@ -6,9 +6,11 @@ import type { DescMethodServerStreaming, MessageInitShape, MessageShape } from '
 import { TRAIN_DEFAULTS } from '../../delta/training-options';
 import { GrpcClient } from '../../infra/grpc/client';
 import { GrpcServer } from '../../infra/grpc/server';
+import { openLog } from '../../infra/log';
 import { openCheckpoint } from '../../model/checkpoint';
 import type { Artifact } from '../../proto/gen/hifi/v1/artifact_pb';
 import {
+  type Epoch,
   TrainerService,
   type TrainingCost,
   type TrainingMetrics,
@@ -24,6 +26,7 @@ import { trainerService } from '../../trainer/service';
 import * as engine from '../../trainer/training-engine';
 import { drain } from '../analyzer/run';
 import { FIXTURES, temporaryFolder } from '../support/deltas';
+import { inlineRows, PROBLEM_METRICS, PROBLEM_ROWS, ROW_PROBLEMS, SEVERAL } from '../support/problem-rows';
 import { serviceParts } from '../support/service-files';
 import { devSentences, model, sentences } from './runs';
 
@@ -58,7 +61,8 @@ describe('the trainer service', () => {
 
   beforeAll(async () => {
     server = new GrpcServer({ host: '127.0.0.1', port: 0 });
-    const runs = new Runs(path.join(stateDir, 'runs'), parts.results, engine.train);
+    const folder = path.join(stateDir, 'runs');
+    const runs = new Runs({ folder, results: parts.results, train: engine.train, log: openLog('trainer') });
     server.add(TrainerService, trainerService({ engine, runs, ...parts }));
     client = new GrpcClient(`127.0.0.1:${await server.start()}`);
 
@@ -134,7 +138,7 @@ describe('the trainer service', () => {
   });
 
   it('trains again if the files of a finished run are gone', async () => {
-    for (const hash of Object.values(delta)) store.remove(hash);
+    for (const hash of Object.values(delta)) await store.remove(hash);
     const { result } = await trained({ ...asked, runId: 'whole' });
     expect(hashes(result.artifacts)).toEqual(delta);
   });
@@ -203,6 +207,15 @@ describe('the trainer service', () => {
       options: inference,
     });
     expect(evaluated).toMatchObject({ metric: 'accuracy', rows: 40, metrics: { accuracy: expect.any(Number) } });
+    expect(evaluated.errorAnalysis).toMatchObject({ rows: 40, unit: 'rows', confusion: { labels: ['0', '1'] } });
+    expect(evaluated.errorAnalysis!.worst.every(({ text }) => text !== undefined)).toBe(true);
+    const bare = await client.unary(evaluate, {
+      ...{ model: 'tiny-bert', delta: files(), dataset: rows('dev'), options: inference },
+      omitTexts: true,
+    });
+    expect(bare.errorAnalysis!.worst.map(({ row, text }) => [row, text])).toEqual(
+      evaluated.errorAnalysis!.worst.map(({ row }) => [row, undefined]),
+    );
     const responses = await all(predict, { model: 'tiny-bert', delta: files(), dataset: texts, options: inference });
     const predicted = responses.flatMap(({ event }) =>
       event.case === 'predictions' ? predictionsOf(event.value) : [],
@@ -217,6 +230,51 @@ describe('the trainer service', () => {
     );
     expect(predicted).toEqual(here.events.flatMap((event) => (event.kind === 'rows' ? event.rows : [])));
     await untilScratchIsEmpty();
+  });
+
+  it.each(ROW_PROBLEMS)('trains, evaluates and predicts %s', async (problem) => {
+    const inline = (count: number, seed: number) => ({
+      source: { case: 'inline' as const, value: inlineRows(problem, PROBLEM_ROWS[problem](count, seed)) },
+      problem,
+    });
+    const dev = inline(24, 1);
+    const chosen = { ...options, epochs: 1, lr: undefined, autoLr: true };
+    const request = { ...asked, train: inline(200, 0), dev, options: chosen };
+    const { events, result } = await trained({ ...request, runId: problem });
+    const [epoch] = events.flatMap((event) => (event.case === 'epoch' ? [event.value as Epoch] : []));
+    const rates = events.flatMap((event) => (event.case === 'learningRate' ? [event.value] : []));
+    expect(rates).toEqual([result.metrics?.learningRate]);
+    expect(result.metrics?.learningRate?.tried.length).toBeGreaterThan(5);
+    const names = PROBLEM_METRICS[problem];
+    expect(Object.keys(epoch.dev).sort()).toEqual([...names, 'loss'].sort());
+    expect(result.metrics).toMatchObject({ metric: names[0], best: { value: epoch.dev[names[0]] } });
+
+    const found = hashes(result.artifacts);
+    const tuned = {
+      model: 'tiny-bert',
+      delta: { info: found['delta/delta.json'], tensors: found['delta/delta.safetensors'] },
+      options: { device: 'cpu', threads: 2 },
+    };
+    const evaluated = await client.unary(evaluate, { ...tuned, dataset: dev });
+    expect(evaluated).toMatchObject({ metric: names[0], rows: 24 });
+    for (const [name, value] of Object.entries(evaluated.metrics)) expect(value).toBeCloseTo(epoch.dev[name], 6);
+
+    const { labels: _, ...texts } = dev.source.value;
+    const unlabelled = { source: { case: 'inline' as const, value: texts } };
+    const responses = await all(predict, { ...tuned, dataset: unlabelled });
+    const predicted = responses.flatMap(({ event }) =>
+      event.case === 'predictions' ? predictionsOf(event.value) : [],
+    );
+    expect(predicted).toHaveLength(24);
+    for (const { row, labels, probabilities, entities, score } of predicted) {
+      if (problem === 'multi-label') {
+        expect(labels).toEqual(SEVERAL.filter((_, i) => probabilities![i] >= epoch.thresholds[i]));
+      }
+      if (problem === 'relevance') expect(score! > 0 && score! < 1).toBe(true);
+      for (const { start, end, text } of problem === 'tokens' ? entities! : []) {
+        expect(texts.texts[row].slice(start, end)).toBe(text);
+      }
+    }
   });
 
   it('exports files by name, without a trace of the scratch folder', async () => {
@@ -283,7 +341,7 @@ describe('the trainer service', () => {
   const { INVALID_ARGUMENT } = status;
   it.each<[string, Request, string, string]>([
     ['a run_id', { runId: '../x' }, 'run_id', 'run_id is "../x"; it must be 1 to 64 letters'],
-    ['an option', { options: { lr: -1 } }, 'options.lr', 'options.lr is -1; it must be above 0'],
+    ['an option', { options: { lr: -1 } }, 'options.lr', 'options.lr is -1; it must be a number above 0, or auto'],
     ['no mask', { mask: undefined }, 'mask', 'mask is missing'],
     [
       'a layer',

@@ -1,7 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { DataSource } from '../../data/dataset';
-import { randomStream } from '../../data/random';
 import { readDelta } from '../../delta/delta';
 import type { EvaluateRequest, Prediction } from '../../delta/inference-options';
 import type { TrainMetrics, TrainRequest } from '../../delta/training-options';
@@ -9,6 +8,8 @@ import { follow } from '../../foundation/follow';
 import { loadTensorFlow } from '../../infra/tensorflow';
 import { scoreHeads } from '../../trainer/score';
 import { evaluate, exportModel, predict } from '../../trainer/training-engine';
+import { asJsonLines } from '../support/entity-rows';
+import { SEVERAL as LABELS, PROBLEM_ROWS } from '../support/problem-rows';
 import { deltaHash, model, runs } from './runs';
 
 const tf = loadTensorFlow();
@@ -16,39 +17,28 @@ const { folder, request, finish } = runs(tf);
 const options = { batchSize: 16, maxLength: 32, device: 'cpu' as const };
 const seeded = { epochs: 3, batchSize: 16, lr: 5e-3, maxLength: 32, seed: 3 };
 
-/** Words of tiny-bert's vocabulary. */
-const WORDS = 'old young tired clever winter market child farmer sailor teacher bread song letter village'.split(' ');
-const LABELS = ['farmer', 'market', 'song'];
-
-/** Rows of seeded sentences; a row's labels are those of its words that are labels. */
+/** Seeded sentences with both forms of labels. */
 function severalRows(): { listed: DataSource; byColumn: DataSource } {
-  const random = randomStream(0, 'test/several');
-  const texts = Array.from({ length: 120 }, () => Array.from({ length: 6 }, () => WORDS[random.int(WORDS.length)]));
+  const rows = PROBLEM_ROWS['multi-label'](120).map(({ text, label }) => ({ text, y: label as string[] }));
   const at = folder();
-  const write = (name: string, line: (words: string[]) => object) => {
+  const write = (name: string, lines: object[]) => {
     const file = path.join(at, name);
-    fs.writeFileSync(file, texts.map((words) => `${JSON.stringify(line(words))}\n`).join(''));
+    fs.writeFileSync(file, asJsonLines(lines));
     return { path: file, textColumns: ['text'], problem: 'multi-label' as const };
   };
-  const text = (words: string[]) => ({ text: words.join(' ') });
-  const has = (words: string[]) => LABELS.filter((label) => words.includes(label));
-  const cells = (words: string[]) => Object.fromEntries(LABELS.map((label) => [label, Number(words.includes(label))]));
+  const columns = rows.map(({ text, y }) => ({
+    text,
+    ...Object.fromEntries(LABELS.map((label) => [label, Number(y.includes(label))])),
+  }));
   return {
-    listed: { ...write('lists.jsonl', (words) => ({ ...text(words), y: has(words) })), labelColumn: 'y' },
-    byColumn: { ...write('columns.jsonl', (words) => ({ ...text(words), ...cells(words) })), labelColumns: LABELS },
+    listed: { ...write('lists.jsonl', rows), labelColumn: 'y' },
+    byColumn: { ...write('columns.jsonl', columns), labelColumns: LABELS },
   };
 }
 
-/** Questions with eight answers each; an answer is relevant if it has the question's first word. */
+/** Queries with eight answers each. */
 function relevanceRows(): DataSource {
-  const random = randomStream(0, 'test/relevance');
-  const words = () => Array.from({ length: 4 }, () => WORDS[random.int(WORDS.length)]);
-  const lines = Array.from({ length: 20 }, (_, i) => [WORDS[i % WORDS.length], ...words()]).flatMap((question) =>
-    Array.from({ length: 8 }, () => {
-      const answer = words();
-      return [question.join(' '), answer.join(' '), Number(answer.includes(question[0]))].join('\t');
-    }),
-  );
+  const lines = PROBLEM_ROWS.relevance(160).map(({ text, second, label }) => [text, second, label].join('\t'));
   const file = path.join(folder(), 'pairs.tsv');
   fs.writeFileSync(file, ['q\ta\ty', ...lines].map((line) => `${line}\n`).join(''));
   return { path: file, textColumns: ['q', 'a'], labelColumn: 'y', problem: 'relevance' };

@@ -11,6 +11,7 @@ const saved: SavedState = {
   progress: { step: 7, lossSum: 0.1, lossRows: 9, seconds: 1.5, epochs: [], bestEpoch: 0 },
   training: { parameters: numbers(1), firstMoment: numbers(2), secondMoment: numbers(3) },
   best: numbers(4),
+  bestLogits: new Float32Array(0),
 };
 
 /** Folder with a checkpoint and the partial file of a process that was killed at the next one. */

@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { exportCheckpoint } from '../../delta/checkpoint-export';
 import { readDelta } from '../../delta/delta';
+import { entitiesOf } from '../../delta/entities';
 import type { EvaluateRequest, Prediction } from '../../delta/inference-options';
 import { writeOnnxFiles } from '../../delta/onnx-files';
 import { follow } from '../../foundation/follow';
@@ -74,6 +75,19 @@ test('named entities: trained, scored, predicted, exported', async () => {
   expect([cut.tags!.length, whole.tags!.length]).toEqual([long.tokens.length, long.tokens.length]);
   expect(cut.tags!.slice(32).every((tag) => tag === 'O')).toBe(true);
   expect(whole.tags!.slice(32).some((tag) => tag !== 'O')).toBe(true);
+
+  // Entities at the end of a text of 3,000 words, which the cut leaves out.
+  const [end] = entityRows(1, 0);
+  const filler = Array.from({ length: 3000 - end.tokens.length }, (_, i) => ['nothing', 'happened', '.'][i % 3]);
+  const text = [...filler, ...end.tokens].join(' ');
+  const book = { path: write('book.jsonl', asJsonLines([{ text }])), textColumns: ['text'] };
+  const endOf = async (asked: object) => {
+    const [{ entities }] = await predicted({ model, delta, data: book, options: { ...options, ...asked } });
+    return entities!.filter((entity) => entity.start >= filler.join(' ').length).map((entity) => entity.text);
+  };
+  const named = entitiesOf(end.tags).map((entity) => end.tokens.slice(entity.start, entity.end).join(' '));
+  expect(await endOf({})).toEqual([]);
+  expect(await endOf(windows)).toEqual(named);
 
   // The merged checkpoint and the ONNX folder give the same answers.
   const checkpoint = await openCheckpoint(model);

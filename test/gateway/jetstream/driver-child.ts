@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { JetStreamStore } from '../../../gateway/jetstream/store';
 import { noteWhenRoom } from '../../../gateway/note-when-room';
-import { type Attempt, Scheduler } from '../../../gateway/scheduler';
+import { type Attempt, roomFor, Scheduler } from '../../../gateway/scheduler';
 import { JOB_PATH } from '../../../job/job';
 import { silent } from '../outbox-jobs';
 import { epochs } from '../sample-jobs';
@@ -32,8 +32,8 @@ async function main(): Promise<void> {
       await delay(STATE_MS, undefined, { signal });
     }
   };
-  const limits = { running: Number(running), waiting: 1000, lostEngines: 3, awayMs: 60_000 };
-  new Scheduler(store, attempt, silent, limits).start();
+  const limits = { waiting: 1000, lostEngines: 3, awayMs: 60_000 };
+  new Scheduler(store, attempt, silent, limits, roomFor(Number(running))).start();
 }
 
 main().catch((error) => {

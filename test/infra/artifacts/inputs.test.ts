@@ -6,8 +6,8 @@ import type { GivenRows } from '../../../data/given-rows';
 import { readDataset } from '../../../data/read';
 import type { HifiError } from '../../../foundation/errors';
 import { sha256OfFile } from '../../../foundation/hash';
+import { FolderArtifacts } from '../../../infra/artifacts/folder-store';
 import { Inputs } from '../../../infra/artifacts/inputs';
-import { ArtifactStore } from '../../../infra/artifacts/store';
 
 const signal = new AbortController().signal;
 const errorOf = (work: Promise<unknown>): Promise<HifiError> =>
@@ -22,7 +22,7 @@ describe('inputs', () => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-inputs-'));
   const at = (...parts: string[]) => path.join(folder, ...parts);
   let inputs: Inputs;
-  let store: ArtifactStore;
+  let store: FolderArtifacts;
 
   beforeAll(() => {
     for (const each of ['root/models/tiny', 'root/deep', 'root-beside', 'outside/model']) {
@@ -38,7 +38,7 @@ describe('inputs', () => {
     fs.symlinkSync(at('outside/rows.tsv'), at('root/models/leaky/model.safetensors'));
     fs.writeFileSync(at('root/dev_matched.tsv'), '');
     fs.symlinkSync(at('outside/rows.tsv'), at('root/dev_mismatched.tsv'));
-    store = new ArtifactStore(at('store'));
+    store = new FolderArtifacts(at('store'));
     inputs = new Inputs({ store, dataRoots: [at('root')], scratch: at('scratch') });
   });
   afterAll(() => fs.rmSync(folder, { recursive: true }));
@@ -142,13 +142,20 @@ describe('inputs', () => {
     expect(what).toEqual({ path: 'rows.tsv', file: fs.realpathSync(at('root/rows.tsv')), task: 'sst2' });
   });
 
+  it('needs no columns for CoNLL, which names its own', async () => {
+    fs.writeFileSync(at('root/rows.conll'), 'Oslo\tB-LOC\n');
+    const { what } = await atPath('rows.conll', { problem: 'tokens' });
+    expect(what).toEqual({ path: 'rows.conll', file: fs.realpathSync(at('root/rows.conll')), problem: 'tokens' });
+    expect((await readDataset(what, 'labels')).labels).toEqual([['B-LOC']]);
+  });
+
   it('reads artifacts under their own name', async () => {
     const { sha256 } = await store.addText('text,label\na,1\n');
     const { what, release } = await rowsOf({ kind: 'artifact', sha256, name: 'rows.csv' }, columns);
     expect(what).toEqual({ path: 'rows.csv', file: what.file, ...columns });
     expect(fs.readFileSync(what.file as string)).toEqual(fs.readFileSync(await store.path(sha256)));
     // The call's link lasts as long as the call, whatever happens to the stored file.
-    store.remove(sha256);
+    await store.remove(sha256);
     expect((await readDataset(what, 'labels')).labels).toEqual(['1']);
     await release();
     expect(fs.existsSync(what.file as string)).toBe(false);
@@ -179,7 +186,7 @@ describe('inputs', () => {
 
   it('downloads missing artifacts', async () => {
     const fetched: string[] = [];
-    const other = new ArtifactStore(at('other-store'));
+    const other = new FolderArtifacts(at('other-store'));
     const fetching = new Inputs({
       store: other,
       dataRoots: [],

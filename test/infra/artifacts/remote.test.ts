@@ -2,8 +2,8 @@ import { createHash, randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
+import { FolderArtifacts } from '../../../infra/artifacts/folder-store';
 import { RemoteArtifacts } from '../../../infra/artifacts/remote';
-import { ArtifactStore } from '../../../infra/artifacts/store';
 import { GrpcClient } from '../../../infra/grpc/client';
 import type { Implementation } from '../../../infra/grpc/handlers';
 import { CHUNK_BYTES } from '../../../infra/grpc/limits';
@@ -15,8 +15,8 @@ const hashOf = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex
 
 describe('artifacts of the gateway', () => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-remote-'));
-  const there = new ArtifactStore(path.join(folder, 'gateway'));
-  const here = new ArtifactStore(path.join(folder, 'service'));
+  const there = new FolderArtifacts(path.join(folder, 'gateway'));
+  const here = new FolderArtifacts(path.join(folder, 'service'));
   const signal = new AbortController().signal;
   const offsets: number[] = [];
   let server: GrpcServer;
@@ -71,14 +71,14 @@ describe('artifacts of the gateway', () => {
 
   /** Random bytes: three full chunks and a partial one. */
   const bytes = () => randomBytes(3 * CHUNK_BYTES + 12_345);
-  const addTo = async (store: ArtifactStore, content: Buffer) => {
+  const addTo = async (store: FolderArtifacts, content: Buffer) => {
     const file = path.join(folder, 'file');
     fs.writeFileSync(file, content);
     const { sha256 } = await store.add(file);
     fs.rmSync(file);
     return sha256;
   };
-  const begin = async (store: ArtifactStore, content: Buffer, sha256: string) => {
+  const begin = async (store: FolderArtifacts, content: Buffer, sha256: string) => {
     const some = async function* () {
       yield content.subarray(0, CHUNK_BYTES);
       throw new Error('interrupted');
@@ -133,6 +133,6 @@ describe('artifacts of the gateway', () => {
     leaving.abort();
     await expect(first).rejects.toMatchObject({ code: 'CANCELLED' });
     await second;
-    expect(here.has(sha256)).toBe(true);
+    expect(await here.has(sha256)).toBe(true);
   });
 });

@@ -61,15 +61,15 @@ export type TextDataset = Message<"hifi.v1.TextDataset"> & {
   task?: string | undefined;
 
   /**
-   * Names of one or two text columns. Empty for a task, a plain text or inline rows.
+   * Names of one or two text columns. Empty for a task, a plain text, CoNLL or inline rows.
    *
    * @generated from field: repeated string text_columns = 5;
    */
   textColumns: string[];
 
   /**
-   * Name of the label column, if labels are needed. Absent for a task or inline rows. Default:
-   * none.
+   * Name of the label column, if labels are needed. Absent for a task, CoNLL or inline rows.
+   * Default: none.
    *
    * @generated from field: optional string label_column = 6;
    */

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file hifi/v1/heads.proto.
  */
 export const file_hifi_v1_heads: GenFile = /*@__PURE__*/
-  fileDesc("ChNoaWZpL3YxL2hlYWRzLnByb3RvEgdoaWZpLnYxIt0BCg1Nb2RlbElkZW50aXR5EgwKBG5hbWUYASABKAkSDgoGc2hhMjU2GAIgASgJEhkKDGFyY2hpdGVjdHVyZRgDIAEoCUgAiAEBEhgKC2hpZGRlbl9zaXplGAQgASgNSAGIAQESFwoKcGFyYW1ldGVycxgFIAEoDUgCiAEBEjAKD2hlYWRfcGFyYW1ldGVycxgGIAEoCzIXLmhpZmkudjEuSGVhZFBhcmFtZXRlcnNCDwoNX2FyY2hpdGVjdHVyZUIOCgxfaGlkZGVuX3NpemVCDQoLX3BhcmFtZXRlcnMiUAoOSGVhZFBhcmFtZXRlcnMSCQoBcRgBIAEoDRIJCgFrGAIgASgNEgkKAXYYAyABKA0SCQoBbxgEIAEoDRISCgpncm91cF9zaXplGAUgASgNIooBCgpSYW5rZWRIZWFkEhIKBWxheWVyGAEgASgNSACIAQESEQoEaGVhZBgCIAEoDUgBiAEBEhIKBXNjb3JlGAMgASgBSAKIAQESFgoJc3RhYmlsaXR5GAQgASgBSAOIAQFCCAoGX2xheWVyQgcKBV9oZWFkQggKBl9zY29yZUIMCgpfc3RhYmlsaXR5ImgKEFJhbmtDb3JyZWxhdGlvbnMSFQoIcmljaG5lc3MYASABKAFIAIgBARIcCg9jb3JyZWxhdGlvbl9zdW0YAiABKAFIAYgBAUILCglfcmljaG5lc3NCEgoQX2NvcnJlbGF0aW9uX3N1bSIsCgxSaWNobmVzc0F0WGkSCgoCeGkYASABKAESEAoIcmljaG5lc3MYAiADKAEiTgoMTWVhc3VyZWRSb3dzEgwKBHBhdGgYASABKAkSDgoGc2hhMjU2GAIgASgJEgwKBHJvd3MYAyABKA0SEgoKc2FtcGxlX2lkcxgEIAMoDSLpBAoKSGVhZFJlcG9ydBIlCgVtb2RlbBgBIAEoCzIWLmhpZmkudjEuTW9kZWxJZGVudGl0eRIPCgdzYW1wbGVzGAIgASgNEg4KBmxheWVycxgDIAEoDRINCgVoZWFkcxgEIAEoDRIQCghoZWFkX2RpbRgFIAEoDRImCgl0b3BfaGVhZHMYBiADKAsyEy5oaWZpLnYxLlJhbmtlZEhlYWQSEAoIcmljaG5lc3MYByADKAESFwoPcmljaG5lc3Nfc3RkZXJyGAggAygBEi0KDnJpY2huZXNzX2J5X3hpGAkgAygLMhUuaGlmaS52MS5SaWNobmVzc0F0WGkSDwoHcGVhcnNvbhgKIAMoARISCgpjb3ZhcmlhbmNlGAsgAygBEhAKCHBhZ2VyYW5rGAwgAygBEhIKCmFjdGl2YXRpb24YDSADKAESEgoKaGVhZF9ub3JtcxgOIAMoARIRCglzdGFiaWxpdHkYDyADKAESEwoLZGV2aWNlX3VzZWQYECABKAkSFwoPZWxhcHNlZF9zZWNvbmRzGBEgASgBEhAKCHdhcm5pbmdzGBIgAygJEjQKEXJhbmtfY29ycmVsYXRpb25zGBMgAygLMhkuaGlmaS52MS5SYW5rQ29ycmVsYXRpb25zEhAKCHNwZWN0cnVtGBQgAygBEhcKCml0ZXJhdGlvbnMYFSABKA1IAIgBARIjCgRkYXRhGBYgASgLMhUuaGlmaS52MS5NZWFzdXJlZFJvd3MSKQoHb3B0aW9ucxgXIAEoCzIYLmhpZmkudjEuQW5hbHlzaXNPcHRpb25zQg0KC19pdGVyYXRpb25zItUCCgRNYXNrEiUKBW1vZGVsGAEgASgLMhYuaGlmaS52MS5Nb2RlbElkZW50aXR5EhUKCHN0cmF0ZWd5GAIgASgJSACIAQESDgoBaxgDIAEoDUgBiAEBEhMKBmJ1ZGdldBgEIAEoAUgCiAEBEhEKBHR1bmUYBSABKAlIA4gBARIiCgVoZWFkcxgGIAMoCzITLmhpZmkudjEuUmFua2VkSGVhZBIhChR0cmFpbmFibGVfcGFyYW1ldGVycxgHIAEoDUgEiAEBEh0KEHRvdGFsX3BhcmFtZXRlcnMYCCABKA1IBYgBARISCgVzaGFyZRgJIAEoAUgGiAEBQgsKCV9zdHJhdGVneUIECgJfa0IJCgdfYnVkZ2V0QgcKBV90dW5lQhcKFV90cmFpbmFibGVfcGFyYW1ldGVyc0ITChFfdG90YWxfcGFyYW1ldGVyc0IICgZfc2hhcmViBnByb3RvMw", [file_hifi_v1_options]);
+  fileDesc("ChNoaWZpL3YxL2hlYWRzLnByb3RvEgdoaWZpLnYxIpECCg1Nb2RlbElkZW50aXR5EgwKBG5hbWUYASABKAkSDgoGc2hhMjU2GAIgASgJEhkKDGFyY2hpdGVjdHVyZRgDIAEoCUgAiAEBEhgKC2hpZGRlbl9zaXplGAQgASgNSAGIAQESFwoKcGFyYW1ldGVycxgFIAEoDUgCiAEBEjAKD2hlYWRfcGFyYW1ldGVycxgGIAEoCzIXLmhpZmkudjEuSGVhZFBhcmFtZXRlcnMSMgoQbGF5ZXJfcGFyYW1ldGVycxgHIAEoCzIYLmhpZmkudjEuTGF5ZXJQYXJhbWV0ZXJzQg8KDV9hcmNoaXRlY3R1cmVCDgoMX2hpZGRlbl9zaXplQg0KC19wYXJhbWV0ZXJzIjgKD0xheWVyUGFyYW1ldGVycxIQCghtYXRyaWNlcxgBIAEoDRITCgtwcm9qZWN0aW9ucxgCIAEoDSJQCg5IZWFkUGFyYW1ldGVycxIJCgFxGAEgASgNEgkKAWsYAiABKA0SCQoBdhgDIAEoDRIJCgFvGAQgASgNEhIKCmdyb3VwX3NpemUYBSABKA0iigEKClJhbmtlZEhlYWQSEgoFbGF5ZXIYASABKA1IAIgBARIRCgRoZWFkGAIgASgNSAGIAQESEgoFc2NvcmUYAyABKAFIAogBARIWCglzdGFiaWxpdHkYBCABKAFIA4gBAUIICgZfbGF5ZXJCBwoFX2hlYWRCCAoGX3Njb3JlQgwKCl9zdGFiaWxpdHkiaAoQUmFua0NvcnJlbGF0aW9ucxIVCghyaWNobmVzcxgBIAEoAUgAiAEBEhwKD2NvcnJlbGF0aW9uX3N1bRgCIAEoAUgBiAEBQgsKCV9yaWNobmVzc0ISChBfY29ycmVsYXRpb25fc3VtIiwKDFJpY2huZXNzQXRYaRIKCgJ4aRgBIAEoARIQCghyaWNobmVzcxgCIAMoASJOCgxNZWFzdXJlZFJvd3MSDAoEcGF0aBgBIAEoCRIOCgZzaGEyNTYYAiABKAkSDAoEcm93cxgDIAEoDRISCgpzYW1wbGVfaWRzGAQgAygNIukECgpIZWFkUmVwb3J0EiUKBW1vZGVsGAEgASgLMhYuaGlmaS52MS5Nb2RlbElkZW50aXR5Eg8KB3NhbXBsZXMYAiABKA0SDgoGbGF5ZXJzGAMgASgNEg0KBWhlYWRzGAQgASgNEhAKCGhlYWRfZGltGAUgASgNEiYKCXRvcF9oZWFkcxgGIAMoCzITLmhpZmkudjEuUmFua2VkSGVhZBIQCghyaWNobmVzcxgHIAMoARIXCg9yaWNobmVzc19zdGRlcnIYCCADKAESLQoOcmljaG5lc3NfYnlfeGkYCSADKAsyFS5oaWZpLnYxLlJpY2huZXNzQXRYaRIPCgdwZWFyc29uGAogAygBEhIKCmNvdmFyaWFuY2UYCyADKAESEAoIcGFnZXJhbmsYDCADKAESEgoKYWN0aXZhdGlvbhgNIAMoARISCgpoZWFkX25vcm1zGA4gAygBEhEKCXN0YWJpbGl0eRgPIAMoARITCgtkZXZpY2VfdXNlZBgQIAEoCRIXCg9lbGFwc2VkX3NlY29uZHMYESABKAESEAoId2FybmluZ3MYEiADKAkSNAoRcmFua19jb3JyZWxhdGlvbnMYEyADKAsyGS5oaWZpLnYxLlJhbmtDb3JyZWxhdGlvbnMSEAoIc3BlY3RydW0YFCADKAESFwoKaXRlcmF0aW9ucxgVIAEoDUgAiAEBEiMKBGRhdGEYFiABKAsyFS5oaWZpLnYxLk1lYXN1cmVkUm93cxIpCgdvcHRpb25zGBcgASgLMhguaGlmaS52MS5BbmFseXNpc09wdGlvbnNCDQoLX2l0ZXJhdGlvbnMi1QIKBE1hc2sSJQoFbW9kZWwYASABKAsyFi5oaWZpLnYxLk1vZGVsSWRlbnRpdHkSFQoIc3RyYXRlZ3kYAiABKAlIAIgBARIOCgFrGAMgASgNSAGIAQESEwoGYnVkZ2V0GAQgASgBSAKIAQESEQoEdHVuZRgFIAEoCUgDiAEBEiIKBWhlYWRzGAYgAygLMhMuaGlmaS52MS5SYW5rZWRIZWFkEiEKFHRyYWluYWJsZV9wYXJhbWV0ZXJzGAcgASgNSASIAQESHQoQdG90YWxfcGFyYW1ldGVycxgIIAEoDUgFiAEBEhIKBXNoYXJlGAkgASgBSAaIAQFCCwoJX3N0cmF0ZWd5QgQKAl9rQgkKB19idWRnZXRCBwoFX3R1bmVCFwoVX3RyYWluYWJsZV9wYXJhbWV0ZXJzQhMKEV90b3RhbF9wYXJhbWV0ZXJzQggKBl9zaGFyZWIGcHJvdG8z", [file_hifi_v1_options]);
 
 /**
  * Identity of the model of a report or mask.
@@ -63,6 +63,14 @@ export type ModelIdentity = Message<"hifi.v1.ModelIdentity"> & {
    * @generated from field: hifi.v1.HeadParameters head_parameters = 6;
    */
   headParameters?: HeadParameters | undefined;
+
+  /**
+   * Sizes of a layer's matrices. Absent from the basic view. Default: those of BERT with a
+   * feed-forward layer of 4 times hidden_size.
+   *
+   * @generated from field: hifi.v1.LayerParameters layer_parameters = 7;
+   */
+  layerParameters?: LayerParameters | undefined;
 };
 
 /**
@@ -71,6 +79,34 @@ export type ModelIdentity = Message<"hifi.v1.ModelIdentity"> & {
  */
 export const ModelIdentitySchema: GenMessage<ModelIdentity> = /*@__PURE__*/
   messageDesc(file_hifi_v1_heads, 0);
+
+/**
+ * Sizes of a layer's matrices, from which the cost of a training is computed.
+ *
+ * @generated from message hifi.v1.LayerParameters
+ */
+export type LayerParameters = Message<"hifi.v1.LayerParameters"> & {
+  /**
+   * Weights of the matrices that multiply each token's row.
+   *
+   * @generated from field: uint32 matrices = 1;
+   */
+  matrices: number;
+
+  /**
+   * Inputs and outputs, added up, of those that give queries, keys and values.
+   *
+   * @generated from field: uint32 projections = 2;
+   */
+  projections: number;
+};
+
+/**
+ * Describes the message hifi.v1.LayerParameters.
+ * Use `create(LayerParametersSchema)` to create a new message.
+ */
+export const LayerParametersSchema: GenMessage<LayerParameters> = /*@__PURE__*/
+  messageDesc(file_hifi_v1_heads, 1);
 
 /**
  * Numbers that tuning one head trains, by role.
@@ -120,7 +156,7 @@ export type HeadParameters = Message<"hifi.v1.HeadParameters"> & {
  * Use `create(HeadParametersSchema)` to create a new message.
  */
 export const HeadParametersSchema: GenMessage<HeadParameters> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_heads, 1);
+  messageDesc(file_hifi_v1_heads, 2);
 
 /**
  * A head with its ranking score.
@@ -163,7 +199,7 @@ export type RankedHead = Message<"hifi.v1.RankedHead"> & {
  * Use `create(RankedHeadSchema)` to create a new message.
  */
 export const RankedHeadSchema: GenMessage<RankedHead> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_heads, 2);
+  messageDesc(file_hifi_v1_heads, 3);
 
 /**
  * Correlation of a layer's ranking with its inputs: Spearman's ρ of PageRank, −1 … 1; 0 if
@@ -192,7 +228,7 @@ export type RankCorrelations = Message<"hifi.v1.RankCorrelations"> & {
  * Use `create(RankCorrelationsSchema)` to create a new message.
  */
 export const RankCorrelationsSchema: GenMessage<RankCorrelations> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_heads, 3);
+  messageDesc(file_hifi_v1_heads, 4);
 
 /**
  * Information richness I_h of all heads at one ξ.
@@ -220,7 +256,7 @@ export type RichnessAtXi = Message<"hifi.v1.RichnessAtXi"> & {
  * Use `create(RichnessAtXiSchema)` to create a new message.
  */
 export const RichnessAtXiSchema: GenMessage<RichnessAtXi> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_heads, 4);
+  messageDesc(file_hifi_v1_heads, 5);
 
 /**
  * Measured rows.
@@ -262,7 +298,7 @@ export type MeasuredRows = Message<"hifi.v1.MeasuredRows"> & {
  * Use `create(MeasuredRowsSchema)` to create a new message.
  */
 export const MeasuredRowsSchema: GenMessage<MeasuredRows> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_heads, 5);
+  messageDesc(file_hifi_v1_heads, 6);
 
 /**
  * Measurements of every head by one analysis. Matrices are flat, row by row; heads are in the order
@@ -441,7 +477,7 @@ export type HeadReport = Message<"hifi.v1.HeadReport"> & {
  * Use `create(HeadReportSchema)` to create a new message.
  */
 export const HeadReportSchema: GenMessage<HeadReport> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_heads, 6);
+  messageDesc(file_hifi_v1_heads, 7);
 
 /**
  * The heads to tune.
@@ -519,5 +555,5 @@ export type Mask = Message<"hifi.v1.Mask"> & {
  * Use `create(MaskSchema)` to create a new message.
  */
 export const MaskSchema: GenMessage<Mask> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_heads, 7);
+  messageDesc(file_hifi_v1_heads, 8);
 

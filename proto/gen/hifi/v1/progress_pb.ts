@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file hifi/v1/progress.proto.
  */
 export const file_hifi_v1_progress: GenFile = /*@__PURE__*/
-  fileDesc("ChZoaWZpL3YxL3Byb2dyZXNzLnByb3RvEgdoaWZpLnYxIs8BCghQcm9ncmVzcxINCgVzdGFnZRgBIAEoCRIRCgRkb25lGAIgASgNSACIAQESEgoFdG90YWwYAyABKA1IAYgBARIMCgR1bml0GAQgASgJEhEKBHJhdGUYBSABKAFIAogBARIeChFyZW1haW5pbmdfc2Vjb25kcxgGIAEoAUgDiAEBEhEKBGxvc3MYByABKAFIBIgBAUIHCgVfZG9uZUIICgZfdG90YWxCBwoFX3JhdGVCFAoSX3JlbWFpbmluZ19zZWNvbmRzQgcKBV9sb3NzYgZwcm90bzM");
+  fileDesc("ChZoaWZpL3YxL3Byb2dyZXNzLnByb3RvEgdoaWZpLnYxIucBCghQcm9ncmVzcxINCgVzdGFnZRgBIAEoCRIRCgRkb25lGAIgASgNSACIAQESEgoFdG90YWwYAyABKA1IAYgBARIMCgR1bml0GAQgASgJEhEKBHJhdGUYBSABKAFIAogBARIeChFyZW1haW5pbmdfc2Vjb25kcxgGIAEoAUgDiAEBEhEKBGxvc3MYByABKAFIBIgBARIPCgJschgIIAEoAUgFiAEBQgcKBV9kb25lQggKBl90b3RhbEIHCgVfcmF0ZUIUChJfcmVtYWluaW5nX3NlY29uZHNCBwoFX2xvc3NCBQoDX2xyYgZwcm90bzM");
 
 /**
  * Progress of one stage of a call or job.
@@ -19,7 +19,8 @@ export const file_hifi_v1_progress: GenFile = /*@__PURE__*/
  */
 export type Progress = Message<"hifi.v1.Progress"> & {
   /**
-   * Name of the stage: load, encode, measure, rank, prefix, train, evaluate, score, export, …
+   * Name of the stage: load, encode, measure, rank, prefix, range, train, evaluate, score, export,
+   * and others.
    *
    * @generated from field: string stage = 1;
    */
@@ -66,6 +67,13 @@ export type Progress = Message<"hifi.v1.Progress"> & {
    * @generated from field: optional double loss = 7;
    */
   loss?: number | undefined;
+
+  /**
+   * Learning rate of the last step of a range test. Absent in other stages.
+   *
+   * @generated from field: optional double lr = 8;
+   */
+  lr?: number | undefined;
 };
 
 /**

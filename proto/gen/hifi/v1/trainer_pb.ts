@@ -8,6 +8,8 @@ import type { Artifact } from "./artifact_pb";
 import { file_hifi_v1_artifact } from "./artifact_pb";
 import type { TextDataset } from "./dataset_pb";
 import { file_hifi_v1_dataset } from "./dataset_pb";
+import type { ErrorAnalysis } from "./errors_pb";
+import { file_hifi_v1_errors } from "./errors_pb";
 import type { Mask, MeasuredRows, ModelIdentity } from "./heads_pb";
 import { file_hifi_v1_heads } from "./heads_pb";
 import type { InferenceOptions, SelectionOptions, TrainingOptions } from "./options_pb";
@@ -20,7 +22,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file hifi/v1/trainer.proto.
  */
 export const file_hifi_v1_trainer: GenFile = /*@__PURE__*/
-  fileDesc("ChVoaWZpL3YxL3RyYWluZXIucHJvdG8SB2hpZmkudjEitgEKDFNjb3JlT3B0aW9ucxIUCgdzYW1wbGVzGAEgASgNSACIAQESFwoKbWF4X2xlbmd0aBgCIAEoDUgBiAEBEhEKBHNlZWQYAyABKA1IAogBARITCgZkZXZpY2UYBCABKAlIA4gBARIUCgd0aHJlYWRzGAUgASgNSASIAQFCCgoIX3NhbXBsZXNCDQoLX21heF9sZW5ndGhCBwoFX3NlZWRCCQoHX2RldmljZUIKCghfdGhyZWFkcyKTAQoRU2NvcmVIZWFkc1JlcXVlc3QSDQoFbW9kZWwYASABKAkSIwoFdHJhaW4YAiABKAsyFC5oaWZpLnYxLlRleHREYXRhc2V0EhUKCHN0cmF0ZWd5GAMgASgJSACIAQESJgoHb3B0aW9ucxgEIAEoCzIVLmhpZmkudjEuU2NvcmVPcHRpb25zQgsKCV9zdHJhdGVneSJrChJTY29yZUhlYWRzUmVzcG9uc2USJQoIcHJvZ3Jlc3MYASABKAsyES5oaWZpLnYxLlByb2dyZXNzSAASJQoGc2NvcmVzGAIgASgLMhMuaGlmaS52MS5IZWFkU2NvcmVzSABCBwoFZXZlbnQi3QIKCkhlYWRTY29yZXMSEAoIc3RyYXRlZ3kYASABKAkSJQoFbW9kZWwYAiABKAsyFi5oaWZpLnYxLk1vZGVsSWRlbnRpdHkSDgoGbGF5ZXJzGAMgASgNEg0KBWhlYWRzGAQgASgNEhAKCGhlYWRfZGltGAUgASgNEiMKBGRhdGEYBiABKAsyFS5oaWZpLnYxLk1lYXN1cmVkUm93cxImCgdvcHRpb25zGAcgASgLMhUuaGlmaS52MS5TY29yZU9wdGlvbnMSDwoHc2FtcGxlcxgIIAEoDRIOCgZzY29yZXMYCSADKAESFQoNc2NvcmVzX3N0ZGVychgKIAMoARIgCgd3YXJtX3VwGAsgASgLMg8uaGlmaS52MS5XYXJtVXASEwoLZGV2aWNlX3VzZWQYDCABKAkSFwoPZWxhcHNlZF9zZWNvbmRzGA0gASgBEhAKCHdhcm5pbmdzGA4gAygJIloKBldhcm1VcBIOCgZlcG9jaHMYASABKA0SDQoFc3RlcHMYAiABKA0SCgoCbHIYAyABKAESEgoKZmlyc3RfbG9zcxgEIAEoARIRCglsYXN0X2xvc3MYBSABKAEivQEKDFRyYWluUmVxdWVzdBIOCgZydW5faWQYASABKAkSDQoFbW9kZWwYAiABKAkSIwoFdHJhaW4YAyABKAsyFC5oaWZpLnYxLlRleHREYXRhc2V0EiEKA2RldhgEIAEoCzIULmhpZmkudjEuVGV4dERhdGFzZXQSGwoEbWFzaxgFIAEoCzINLmhpZmkudjEuTWFzaxIpCgdvcHRpb25zGAYgASgLMhguaGlmaS52MS5UcmFpbmluZ09wdGlvbnMi0QEKDVRyYWluUmVzcG9uc2USJQoIcHJvZ3Jlc3MYASABKAsyES5oaWZpLnYxLlByb2dyZXNzSAASHwoFZXBvY2gYAiABKAsyDi5oaWZpLnYxLkVwb2NoSAASMQoKY2hlY2twb2ludBgDIAEoCzIbLmhpZmkudjEuVHJhaW5pbmdDaGVja3BvaW50SAASKQoGcmVzdWx0GAQgASgLMhcuaGlmaS52MS5UcmFpbmluZ1Jlc3VsdEgAEhEKB3dhcm5pbmcYBSABKAlIAEIHCgVldmVudCK1AQoFRXBvY2gSDQoFZXBvY2gYASABKA0SFwoKdHJhaW5fbG9zcxgCIAEoAUgAiAEBEiQKA2RldhgDIAMoCzIXLmhpZmkudjEuRXBvY2guRGV2RW50cnkSDwoHc2Vjb25kcxgEIAEoARISCgp0aHJlc2hvbGRzGAUgAygBGioKCERldkVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAFCDQoLX3RyYWluX2xvc3MiIgoSVHJhaW5pbmdDaGVja3BvaW50EgwKBHN0ZXAYASABKA0iOAoJQmVzdEVwb2NoEg0KBWVwb2NoGAEgASgNEhIKBXZhbHVlGAIgASgBSACIAQFCCAoGX3ZhbHVlIsgDCg9UcmFpbmluZ01ldHJpY3MSEQoEdGFzaxgBIAEoCUgAiAEBEg4KBm1ldHJpYxgCIAEoCRIgCgRiZXN0GAMgASgLMhIuaGlmaS52MS5CZXN0RXBvY2gSHgoRcmVzdW1lZF9mcm9tX3N0ZXAYBCABKA1IAYgBARIeCgZlcG9jaHMYBSADKAsyDi5oaWZpLnYxLkVwb2NoEiEKFHRyYWluYWJsZV9wYXJhbWV0ZXJzGAYgASgNSAKIAQESIQoUdGFza19oZWFkX3BhcmFtZXRlcnMYByABKA1IA4gBARIWCg5wZWFrX3Jzc19ieXRlcxgIIAEoBBIRCgRzZWVkGAkgASgNSASIAQESEwoLZGV2aWNlX3VzZWQYCiABKAkSIAoEb25ueBgLIAMoCzISLmhpZmkudjEuT25ueE1vZGVsEhsKDmRldl9kdXBsaWNhdGVzGAwgASgNSAWIAQFCBwoFX3Rhc2tCFAoSX3Jlc3VtZWRfZnJvbV9zdGVwQhcKFV90cmFpbmFibGVfcGFyYW1ldGVyc0IXChVfdGFza19oZWFkX3BhcmFtZXRlcnNCBwoFX3NlZWRCEQoPX2Rldl9kdXBsaWNhdGVzIsoBCglPbm54TW9kZWwSDQoFZHR5cGUYASABKAkSDAoEZmlsZRgCIAEoCRISCgpzaXplX2J5dGVzGAMgASgEEh8KEmxhcmdlc3RfZGlmZmVyZW5jZRgEIAEoAUgAiAEBEigKA2RldhgFIAMoCzIbLmhpZmkudjEuT25ueE1vZGVsLkRldkVudHJ5GioKCERldkVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAFCFQoTX2xhcmdlc3RfZGlmZmVyZW5jZSJhCg5UcmFpbmluZ1Jlc3VsdBIpCgdtZXRyaWNzGAEgASgLMhguaGlmaS52MS5UcmFpbmluZ01ldHJpY3MSJAoJYXJ0aWZhY3RzGAIgAygLMhEuaGlmaS52MS5BcnRpZmFjdCLyAQoYQ2FsaWJyYXRlVHJhaW5pbmdSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEiMKBXRyYWluGAIgASgLMhQuaGlmaS52MS5UZXh0RGF0YXNldBIhCgNkZXYYAyABKAsyFC5oaWZpLnYxLlRleHREYXRhc2V0EiwKCXNlbGVjdGlvbhgEIAEoCzIZLmhpZmkudjEuU2VsZWN0aW9uT3B0aW9ucxIpCgdvcHRpb25zGAUgASgLMhguaGlmaS52MS5UcmFpbmluZ09wdGlvbnMSJgoHc2NvcmluZxgGIAEoCzIVLmhpZmkudjEuU2NvcmVPcHRpb25zInQKGUNhbGlicmF0ZVRyYWluaW5nUmVzcG9uc2USJQoIcHJvZ3Jlc3MYASABKAsyES5oaWZpLnYxLlByb2dyZXNzSAASJwoGcmVzdWx0GAIgASgLMhUuaGlmaS52MS5UcmFpbmluZ0Nvc3RIAEIHCgVldmVudCKwAgoMVHJhaW5pbmdDb3N0EhIKBWhlYWRzGAEgASgNSACIAQESIQoUdHJhaW5hYmxlX3BhcmFtZXRlcnMYAiABKA1IAYgBARIcChR0YXNrX2hlYWRfcGFyYW1ldGVycxgDIAEoDRIYChB0b3RhbF9wYXJhbWV0ZXJzGAQgASgNEhMKC2RlbHRhX2J5dGVzGAUgASgEEhIKCnRyYWluX3Jvd3MYBiABKA0SEAoIZGV2X3Jvd3MYByABKA0SDQoFc3RlcHMYCCABKA0SKQoHc2Vjb25kcxgJIAEoCzIYLmhpZmkudjEuVHJhaW5pbmdTZWNvbmRzEhkKEXBlYWtfbWVtb3J5X2J5dGVzGAogASgEQggKBl9oZWFkc0IXChVfdHJhaW5hYmxlX3BhcmFtZXRlcnMiawoPVHJhaW5pbmdTZWNvbmRzEhQKB3Njb3JpbmcYASABKAFIAIgBARITCgtwcmVwYXJhdGlvbhgCIAEoARINCgVzdGVwcxgDIAEoARISCgpldmFsdWF0aW9uGAQgASgBQgoKCF9zY29yaW5nIisKCkRlbHRhRmlsZXMSDAoEaW5mbxgBIAEoCRIPCgd0ZW5zb3JzGAIgASgJIpcBCg9FdmFsdWF0ZVJlcXVlc3QSDQoFbW9kZWwYASABKAkSIgoFZGVsdGEYAiABKAsyEy5oaWZpLnYxLkRlbHRhRmlsZXMSJQoHZGF0YXNldBgDIAEoCzIULmhpZmkudjEuVGV4dERhdGFzZXQSKgoHb3B0aW9ucxgEIAEoCzIZLmhpZmkudjEuSW5mZXJlbmNlT3B0aW9ucyLRAQoQRXZhbHVhdGVSZXNwb25zZRIRCgR0YXNrGAEgASgJSACIAQESDgoGbWV0cmljGAIgASgJEgwKBHJvd3MYAyABKA0SEQoEbG9zcxgEIAEoAUgBiAEBEjcKB21ldHJpY3MYBSADKAsyJi5oaWZpLnYxLkV2YWx1YXRlUmVzcG9uc2UuTWV0cmljc0VudHJ5Gi4KDE1ldHJpY3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBQgcKBV90YXNrQgcKBV9sb3NzIpYBCg5QcmVkaWN0UmVxdWVzdBINCgVtb2RlbBgBIAEoCRIiCgVkZWx0YRgCIAEoCzITLmhpZmkudjEuRGVsdGFGaWxlcxIlCgdkYXRhc2V0GAMgASgLMhQuaGlmaS52MS5UZXh0RGF0YXNldBIqCgdvcHRpb25zGAQgASgLMhkuaGlmaS52MS5JbmZlcmVuY2VPcHRpb25zIoEBCg9QcmVkaWN0UmVzcG9uc2USJQoIcHJvZ3Jlc3MYASABKAsyES5oaWZpLnYxLlByb2dyZXNzSAASKwoLcHJlZGljdGlvbnMYAiABKAsyFC5oaWZpLnYxLlByZWRpY3Rpb25zSAASEQoHd2FybmluZxgDIAEoCUgAQgcKBWV2ZW50IjcKC1ByZWRpY3Rpb25zEigKC3ByZWRpY3Rpb25zGAEgAygLMhMuaGlmaS52MS5QcmVkaWN0aW9uItgBCgpQcmVkaWN0aW9uEhAKA3JvdxgBIAEoDUgBiAEBEg8KBWxhYmVsGAIgASgJSAASDwoFdmFsdWUYAyABKAFIABIOCgZsb2dpdHMYBCADKAESDgoGbGFiZWxzGAUgAygJEhUKDXByb2JhYmlsaXRpZXMYBiADKAESEgoFc2NvcmUYByABKAFIAogBARIMCgR0YWdzGAggAygJEiEKCGVudGl0aWVzGAkgAygLMg8uaGlmaS52MS5FbnRpdHlCCAoGYW5zd2VyQgYKBF9yb3dCCAoGX3Njb3JlInsKBkVudGl0eRINCgVsYWJlbBgBIAEoCRISCgVzdGFydBgCIAEoDUgAiAEBEhAKA2VuZBgDIAEoDUgBiAEBEgwKBHRleHQYBCABKAkSEgoFc2NvcmUYBSABKAFIAogBAUIICgZfc3RhcnRCBgoEX2VuZEIICgZfc2NvcmUi+AEKDUV4cG9ydFJlcXVlc3QSDQoFbW9kZWwYASABKAkSIgoFZGVsdGEYAiABKAsyEy5oaWZpLnYxLkRlbHRhRmlsZXMSDgoGZm9ybWF0GAMgASgJEhIKBWR0eXBlGAQgASgJSACIAQESEwoLb25ueF9kdHlwZXMYBSADKAkSIQoDZGV2GAYgASgLMhQuaGlmaS52MS5UZXh0RGF0YXNldBIjCgV0cmFpbhgHIAEoCzIULmhpZmkudjEuVGV4dERhdGFzZXQSKQoHb3B0aW9ucxgIIAEoCzIYLmhpZmkudjEuVHJhaW5pbmdPcHRpb25zQggKBl9kdHlwZSJpCg5FeHBvcnRSZXNwb25zZRIlCghwcm9ncmVzcxgBIAEoCzIRLmhpZmkudjEuUHJvZ3Jlc3NIABInCgZyZXN1bHQYAiABKAsyFS5oaWZpLnYxLkV4cG9ydFJlc3VsdEgAQgcKBWV2ZW50ImUKDEV4cG9ydFJlc3VsdBIkCglhcnRpZmFjdHMYASADKAsyES5oaWZpLnYxLkFydGlmYWN0Eg0KBW5vdGVzGAIgAygJEiAKBG9ubngYAyADKAsyEi5oaWZpLnYxLk9ubnhNb2RlbDKvAwoOVHJhaW5lclNlcnZpY2USRwoKU2NvcmVIZWFkcxIaLmhpZmkudjEuU2NvcmVIZWFkc1JlcXVlc3QaGy5oaWZpLnYxLlNjb3JlSGVhZHNSZXNwb25zZTABEjgKBVRyYWluEhUuaGlmaS52MS5UcmFpblJlcXVlc3QaFi5oaWZpLnYxLlRyYWluUmVzcG9uc2UwARJcChFDYWxpYnJhdGVUcmFpbmluZxIhLmhpZmkudjEuQ2FsaWJyYXRlVHJhaW5pbmdSZXF1ZXN0GiIuaGlmaS52MS5DYWxpYnJhdGVUcmFpbmluZ1Jlc3BvbnNlMAESPwoIRXZhbHVhdGUSGC5oaWZpLnYxLkV2YWx1YXRlUmVxdWVzdBoZLmhpZmkudjEuRXZhbHVhdGVSZXNwb25zZRI+CgdQcmVkaWN0EhcuaGlmaS52MS5QcmVkaWN0UmVxdWVzdBoYLmhpZmkudjEuUHJlZGljdFJlc3BvbnNlMAESOwoGRXhwb3J0EhYuaGlmaS52MS5FeHBvcnRSZXF1ZXN0GhcuaGlmaS52MS5FeHBvcnRSZXNwb25zZTABYgZwcm90bzM", [file_hifi_v1_artifact, file_hifi_v1_dataset, file_hifi_v1_heads, file_hifi_v1_options, file_hifi_v1_progress]);
+  fileDesc("ChVoaWZpL3YxL3RyYWluZXIucHJvdG8SB2hpZmkudjEitgEKDFNjb3JlT3B0aW9ucxIUCgdzYW1wbGVzGAEgASgNSACIAQESFwoKbWF4X2xlbmd0aBgCIAEoDUgBiAEBEhEKBHNlZWQYAyABKA1IAogBARITCgZkZXZpY2UYBCABKAlIA4gBARIUCgd0aHJlYWRzGAUgASgNSASIAQFCCgoIX3NhbXBsZXNCDQoLX21heF9sZW5ndGhCBwoFX3NlZWRCCQoHX2RldmljZUIKCghfdGhyZWFkcyKTAQoRU2NvcmVIZWFkc1JlcXVlc3QSDQoFbW9kZWwYASABKAkSIwoFdHJhaW4YAiABKAsyFC5oaWZpLnYxLlRleHREYXRhc2V0EhUKCHN0cmF0ZWd5GAMgASgJSACIAQESJgoHb3B0aW9ucxgEIAEoCzIVLmhpZmkudjEuU2NvcmVPcHRpb25zQgsKCV9zdHJhdGVneSJrChJTY29yZUhlYWRzUmVzcG9uc2USJQoIcHJvZ3Jlc3MYASABKAsyES5oaWZpLnYxLlByb2dyZXNzSAASJQoGc2NvcmVzGAIgASgLMhMuaGlmaS52MS5IZWFkU2NvcmVzSABCBwoFZXZlbnQi3QIKCkhlYWRTY29yZXMSEAoIc3RyYXRlZ3kYASABKAkSJQoFbW9kZWwYAiABKAsyFi5oaWZpLnYxLk1vZGVsSWRlbnRpdHkSDgoGbGF5ZXJzGAMgASgNEg0KBWhlYWRzGAQgASgNEhAKCGhlYWRfZGltGAUgASgNEiMKBGRhdGEYBiABKAsyFS5oaWZpLnYxLk1lYXN1cmVkUm93cxImCgdvcHRpb25zGAcgASgLMhUuaGlmaS52MS5TY29yZU9wdGlvbnMSDwoHc2FtcGxlcxgIIAEoDRIOCgZzY29yZXMYCSADKAESFQoNc2NvcmVzX3N0ZGVychgKIAMoARIgCgd3YXJtX3VwGAsgASgLMg8uaGlmaS52MS5XYXJtVXASEwoLZGV2aWNlX3VzZWQYDCABKAkSFwoPZWxhcHNlZF9zZWNvbmRzGA0gASgBEhAKCHdhcm5pbmdzGA4gAygJIloKBldhcm1VcBIOCgZlcG9jaHMYASABKA0SDQoFc3RlcHMYAiABKA0SCgoCbHIYAyABKAESEgoKZmlyc3RfbG9zcxgEIAEoARIRCglsYXN0X2xvc3MYBSABKAEivQEKDFRyYWluUmVxdWVzdBIOCgZydW5faWQYASABKAkSDQoFbW9kZWwYAiABKAkSIwoFdHJhaW4YAyABKAsyFC5oaWZpLnYxLlRleHREYXRhc2V0EiEKA2RldhgEIAEoCzIULmhpZmkudjEuVGV4dERhdGFzZXQSGwoEbWFzaxgFIAEoCzINLmhpZmkudjEuTWFzaxIpCgdvcHRpb25zGAYgASgLMhguaGlmaS52MS5UcmFpbmluZ09wdGlvbnMihwIKDVRyYWluUmVzcG9uc2USJQoIcHJvZ3Jlc3MYASABKAsyES5oaWZpLnYxLlByb2dyZXNzSAASHwoFZXBvY2gYAiABKAsyDi5oaWZpLnYxLkVwb2NoSAASMQoKY2hlY2twb2ludBgDIAEoCzIbLmhpZmkudjEuVHJhaW5pbmdDaGVja3BvaW50SAASKQoGcmVzdWx0GAQgASgLMhcuaGlmaS52MS5UcmFpbmluZ1Jlc3VsdEgAEhEKB3dhcm5pbmcYBSABKAlIABI0Cg1sZWFybmluZ19yYXRlGAYgASgLMhsuaGlmaS52MS5MZWFybmluZ1JhdGVDaG9pY2VIAEIHCgVldmVudCKAAQoSTGVhcm5pbmdSYXRlQ2hvaWNlEgoKAmxyGAEgASgBEg4KBnJlYXNvbhgCIAEoCRIhCgV0cmllZBgDIAMoCzISLmhpZmkudjEuVHJpZWRSYXRlEhEKBHJvd3MYBCABKA1IAIgBARIPCgdzZWNvbmRzGAUgASgBQgcKBV9yb3dzIjMKCVRyaWVkUmF0ZRIKCgJschgBIAEoARIRCgRsb3NzGAIgASgBSACIAQFCBwoFX2xvc3MitQEKBUVwb2NoEg0KBWVwb2NoGAEgASgNEhcKCnRyYWluX2xvc3MYAiABKAFIAIgBARIkCgNkZXYYAyADKAsyFy5oaWZpLnYxLkVwb2NoLkRldkVudHJ5Eg8KB3NlY29uZHMYBCABKAESEgoKdGhyZXNob2xkcxgFIAMoARoqCghEZXZFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBQg0KC190cmFpbl9sb3NzIiIKElRyYWluaW5nQ2hlY2twb2ludBIMCgRzdGVwGAEgASgNIjgKCUJlc3RFcG9jaBINCgVlcG9jaBgBIAEoDRISCgV2YWx1ZRgCIAEoAUgAiAEBQggKBl92YWx1ZSKsBAoPVHJhaW5pbmdNZXRyaWNzEhEKBHRhc2sYASABKAlIAIgBARIOCgZtZXRyaWMYAiABKAkSIAoEYmVzdBgDIAEoCzISLmhpZmkudjEuQmVzdEVwb2NoEh4KEXJlc3VtZWRfZnJvbV9zdGVwGAQgASgNSAGIAQESHgoGZXBvY2hzGAUgAygLMg4uaGlmaS52MS5FcG9jaBIhChR0cmFpbmFibGVfcGFyYW1ldGVycxgGIAEoDUgCiAEBEiEKFHRhc2tfaGVhZF9wYXJhbWV0ZXJzGAcgASgNSAOIAQESFgoOcGVha19yc3NfYnl0ZXMYCCABKAQSEQoEc2VlZBgJIAEoDUgEiAEBEhMKC2RldmljZV91c2VkGAogASgJEiAKBG9ubngYCyADKAsyEi5oaWZpLnYxLk9ubnhNb2RlbBIbCg5kZXZfZHVwbGljYXRlcxgMIAEoDUgFiAEBEi4KDmVycm9yX2FuYWx5c2lzGA8gASgLMhYuaGlmaS52MS5FcnJvckFuYWx5c2lzEjIKDWxlYXJuaW5nX3JhdGUYDiABKAsyGy5oaWZpLnYxLkxlYXJuaW5nUmF0ZUNob2ljZUIHCgVfdGFza0IUChJfcmVzdW1lZF9mcm9tX3N0ZXBCFwoVX3RyYWluYWJsZV9wYXJhbWV0ZXJzQhcKFV90YXNrX2hlYWRfcGFyYW1ldGVyc0IHCgVfc2VlZEIRCg9fZGV2X2R1cGxpY2F0ZXMiygEKCU9ubnhNb2RlbBINCgVkdHlwZRgBIAEoCRIMCgRmaWxlGAIgASgJEhIKCnNpemVfYnl0ZXMYAyABKAQSHwoSbGFyZ2VzdF9kaWZmZXJlbmNlGAQgASgBSACIAQESKAoDZGV2GAUgAygLMhsuaGlmaS52MS5Pbm54TW9kZWwuRGV2RW50cnkaKgoIRGV2RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4AUIVChNfbGFyZ2VzdF9kaWZmZXJlbmNlImEKDlRyYWluaW5nUmVzdWx0EikKB21ldHJpY3MYASABKAsyGC5oaWZpLnYxLlRyYWluaW5nTWV0cmljcxIkCglhcnRpZmFjdHMYAiADKAsyES5oaWZpLnYxLkFydGlmYWN0IvIBChhDYWxpYnJhdGVUcmFpbmluZ1JlcXVlc3QSDQoFbW9kZWwYASABKAkSIwoFdHJhaW4YAiABKAsyFC5oaWZpLnYxLlRleHREYXRhc2V0EiEKA2RldhgDIAEoCzIULmhpZmkudjEuVGV4dERhdGFzZXQSLAoJc2VsZWN0aW9uGAQgASgLMhkuaGlmaS52MS5TZWxlY3Rpb25PcHRpb25zEikKB29wdGlvbnMYBSABKAsyGC5oaWZpLnYxLlRyYWluaW5nT3B0aW9ucxImCgdzY29yaW5nGAYgASgLMhUuaGlmaS52MS5TY29yZU9wdGlvbnMidAoZQ2FsaWJyYXRlVHJhaW5pbmdSZXNwb25zZRIlCghwcm9ncmVzcxgBIAEoCzIRLmhpZmkudjEuUHJvZ3Jlc3NIABInCgZyZXN1bHQYAiABKAsyFS5oaWZpLnYxLlRyYWluaW5nQ29zdEgAQgcKBWV2ZW50IrACCgxUcmFpbmluZ0Nvc3QSEgoFaGVhZHMYASABKA1IAIgBARIhChR0cmFpbmFibGVfcGFyYW1ldGVycxgCIAEoDUgBiAEBEhwKFHRhc2tfaGVhZF9wYXJhbWV0ZXJzGAMgASgNEhgKEHRvdGFsX3BhcmFtZXRlcnMYBCABKA0SEwoLZGVsdGFfYnl0ZXMYBSABKAQSEgoKdHJhaW5fcm93cxgGIAEoDRIQCghkZXZfcm93cxgHIAEoDRINCgVzdGVwcxgIIAEoDRIpCgdzZWNvbmRzGAkgASgLMhguaGlmaS52MS5UcmFpbmluZ1NlY29uZHMSGQoRcGVha19tZW1vcnlfYnl0ZXMYCiABKARCCAoGX2hlYWRzQhcKFV90cmFpbmFibGVfcGFyYW1ldGVycyJrCg9UcmFpbmluZ1NlY29uZHMSFAoHc2NvcmluZxgBIAEoAUgAiAEBEhMKC3ByZXBhcmF0aW9uGAIgASgBEg0KBXN0ZXBzGAMgASgBEhIKCmV2YWx1YXRpb24YBCABKAFCCgoIX3Njb3JpbmciKwoKRGVsdGFGaWxlcxIMCgRpbmZvGAEgASgJEg8KB3RlbnNvcnMYAiABKAkivwEKD0V2YWx1YXRlUmVxdWVzdBINCgVtb2RlbBgBIAEoCRIiCgVkZWx0YRgCIAEoCzITLmhpZmkudjEuRGVsdGFGaWxlcxIlCgdkYXRhc2V0GAMgASgLMhQuaGlmaS52MS5UZXh0RGF0YXNldBIqCgdvcHRpb25zGAQgASgLMhkuaGlmaS52MS5JbmZlcmVuY2VPcHRpb25zEhcKCm9taXRfdGV4dHMYBSABKAhIAIgBAUINCgtfb21pdF90ZXh0cyKBAgoQRXZhbHVhdGVSZXNwb25zZRIRCgR0YXNrGAEgASgJSACIAQESDgoGbWV0cmljGAIgASgJEgwKBHJvd3MYAyABKA0SEQoEbG9zcxgEIAEoAUgBiAEBEjcKB21ldHJpY3MYBSADKAsyJi5oaWZpLnYxLkV2YWx1YXRlUmVzcG9uc2UuTWV0cmljc0VudHJ5Ei4KDmVycm9yX2FuYWx5c2lzGAYgASgLMhYuaGlmaS52MS5FcnJvckFuYWx5c2lzGi4KDE1ldHJpY3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBQgcKBV90YXNrQgcKBV9sb3NzIpYBCg5QcmVkaWN0UmVxdWVzdBINCgVtb2RlbBgBIAEoCRIiCgVkZWx0YRgCIAEoCzITLmhpZmkudjEuRGVsdGFGaWxlcxIlCgdkYXRhc2V0GAMgASgLMhQuaGlmaS52MS5UZXh0RGF0YXNldBIqCgdvcHRpb25zGAQgASgLMhkuaGlmaS52MS5JbmZlcmVuY2VPcHRpb25zIoEBCg9QcmVkaWN0UmVzcG9uc2USJQoIcHJvZ3Jlc3MYASABKAsyES5oaWZpLnYxLlByb2dyZXNzSAASKwoLcHJlZGljdGlvbnMYAiABKAsyFC5oaWZpLnYxLlByZWRpY3Rpb25zSAASEQoHd2FybmluZxgDIAEoCUgAQgcKBWV2ZW50IjcKC1ByZWRpY3Rpb25zEigKC3ByZWRpY3Rpb25zGAEgAygLMhMuaGlmaS52MS5QcmVkaWN0aW9uItgBCgpQcmVkaWN0aW9uEhAKA3JvdxgBIAEoDUgBiAEBEg8KBWxhYmVsGAIgASgJSAASDwoFdmFsdWUYAyABKAFIABIOCgZsb2dpdHMYBCADKAESDgoGbGFiZWxzGAUgAygJEhUKDXByb2JhYmlsaXRpZXMYBiADKAESEgoFc2NvcmUYByABKAFIAogBARIMCgR0YWdzGAggAygJEiEKCGVudGl0aWVzGAkgAygLMg8uaGlmaS52MS5FbnRpdHlCCAoGYW5zd2VyQgYKBF9yb3dCCAoGX3Njb3JlInsKBkVudGl0eRINCgVsYWJlbBgBIAEoCRISCgVzdGFydBgCIAEoDUgAiAEBEhAKA2VuZBgDIAEoDUgBiAEBEgwKBHRleHQYBCABKAkSEgoFc2NvcmUYBSABKAFIAogBAUIICgZfc3RhcnRCBgoEX2VuZEIICgZfc2NvcmUi+AEKDUV4cG9ydFJlcXVlc3QSDQoFbW9kZWwYASABKAkSIgoFZGVsdGEYAiABKAsyEy5oaWZpLnYxLkRlbHRhRmlsZXMSDgoGZm9ybWF0GAMgASgJEhIKBWR0eXBlGAQgASgJSACIAQESEwoLb25ueF9kdHlwZXMYBSADKAkSIQoDZGV2GAYgASgLMhQuaGlmaS52MS5UZXh0RGF0YXNldBIjCgV0cmFpbhgHIAEoCzIULmhpZmkudjEuVGV4dERhdGFzZXQSKQoHb3B0aW9ucxgIIAEoCzIYLmhpZmkudjEuVHJhaW5pbmdPcHRpb25zQggKBl9kdHlwZSJpCg5FeHBvcnRSZXNwb25zZRIlCghwcm9ncmVzcxgBIAEoCzIRLmhpZmkudjEuUHJvZ3Jlc3NIABInCgZyZXN1bHQYAiABKAsyFS5oaWZpLnYxLkV4cG9ydFJlc3VsdEgAQgcKBWV2ZW50ImUKDEV4cG9ydFJlc3VsdBIkCglhcnRpZmFjdHMYASADKAsyES5oaWZpLnYxLkFydGlmYWN0Eg0KBW5vdGVzGAIgAygJEiAKBG9ubngYAyADKAsyEi5oaWZpLnYxLk9ubnhNb2RlbDKvAwoOVHJhaW5lclNlcnZpY2USRwoKU2NvcmVIZWFkcxIaLmhpZmkudjEuU2NvcmVIZWFkc1JlcXVlc3QaGy5oaWZpLnYxLlNjb3JlSGVhZHNSZXNwb25zZTABEjgKBVRyYWluEhUuaGlmaS52MS5UcmFpblJlcXVlc3QaFi5oaWZpLnYxLlRyYWluUmVzcG9uc2UwARJcChFDYWxpYnJhdGVUcmFpbmluZxIhLmhpZmkudjEuQ2FsaWJyYXRlVHJhaW5pbmdSZXF1ZXN0GiIuaGlmaS52MS5DYWxpYnJhdGVUcmFpbmluZ1Jlc3BvbnNlMAESPwoIRXZhbHVhdGUSGC5oaWZpLnYxLkV2YWx1YXRlUmVxdWVzdBoZLmhpZmkudjEuRXZhbHVhdGVSZXNwb25zZRI+CgdQcmVkaWN0EhcuaGlmaS52MS5QcmVkaWN0UmVxdWVzdBoYLmhpZmkudjEuUHJlZGljdFJlc3BvbnNlMAESOwoGRXhwb3J0EhYuaGlmaS52MS5FeHBvcnRSZXF1ZXN0GhcuaGlmaS52MS5FeHBvcnRSZXNwb25zZTABYgZwcm90bzM", [file_hifi_v1_artifact, file_hifi_v1_dataset, file_hifi_v1_errors, file_hifi_v1_heads, file_hifi_v1_options, file_hifi_v1_progress]);
 
 /**
  * Options of a scoring. An absent field has its default.
@@ -418,6 +420,14 @@ export type TrainResponse = Message<"hifi.v1.TrainResponse"> & {
      */
     value: string;
     case: "warning";
+  } | {
+    /**
+     * Learning rate that auto_lr chose, before the first epoch. A resumed run reports it again.
+     *
+     * @generated from field: hifi.v1.LearningRateChoice learning_rate = 6;
+     */
+    value: LearningRateChoice;
+    case: "learningRate";
   } | { case: undefined; value?: undefined };
 };
 
@@ -427,6 +437,83 @@ export type TrainResponse = Message<"hifi.v1.TrainResponse"> & {
  */
 export const TrainResponseSchema: GenMessage<TrainResponse> = /*@__PURE__*/
   messageDesc(file_hifi_v1_trainer, 6);
+
+/**
+ * Learning rate that auto_lr chose, and the range test that chose it.
+ *
+ * @generated from message hifi.v1.LearningRateChoice
+ */
+export type LearningRateChoice = Message<"hifi.v1.LearningRateChoice"> & {
+  /**
+   * Peak learning rate of the training.
+   *
+   * @generated from field: double lr = 1;
+   */
+  lr: number;
+
+  /**
+   * Reason for the choice, one line.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * Steps of the range test in order. Empty if there are too few rows for it.
+   *
+   * @generated from field: repeated hifi.v1.TriedRate tried = 3;
+   */
+  tried: TriedRate[];
+
+  /**
+   * Number of rows that the test read, those of forward passes alone included, from 0.
+   *
+   * @generated from field: optional uint32 rows = 4;
+   */
+  rows?: number | undefined;
+
+  /**
+   * Wall time of the test in seconds.
+   *
+   * @generated from field: double seconds = 5;
+   */
+  seconds: number;
+};
+
+/**
+ * Describes the message hifi.v1.LearningRateChoice.
+ * Use `create(LearningRateChoiceSchema)` to create a new message.
+ */
+export const LearningRateChoiceSchema: GenMessage<LearningRateChoice> = /*@__PURE__*/
+  messageDesc(file_hifi_v1_trainer, 7);
+
+/**
+ * Step of a range test.
+ *
+ * @generated from message hifi.v1.TriedRate
+ */
+export type TriedRate = Message<"hifi.v1.TriedRate"> & {
+  /**
+   * Learning rate of the step.
+   *
+   * @generated from field: double lr = 1;
+   */
+  lr: number;
+
+  /**
+   * Mean loss on the test's own rows after the step. Absent if it is no finite number.
+   *
+   * @generated from field: optional double loss = 2;
+   */
+  loss?: number | undefined;
+};
+
+/**
+ * Describes the message hifi.v1.TriedRate.
+ * Use `create(TriedRateSchema)` to create a new message.
+ */
+export const TriedRateSchema: GenMessage<TriedRate> = /*@__PURE__*/
+  messageDesc(file_hifi_v1_trainer, 8);
 
 /**
  * Outcome of an epoch.
@@ -476,7 +563,7 @@ export type Epoch = Message<"hifi.v1.Epoch"> & {
  * Use `create(EpochSchema)` to create a new message.
  */
 export const EpochSchema: GenMessage<Epoch> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 7);
+  messageDesc(file_hifi_v1_trainer, 9);
 
 /**
  * Saved state of a training.
@@ -497,7 +584,7 @@ export type TrainingCheckpoint = Message<"hifi.v1.TrainingCheckpoint"> & {
  * Use `create(TrainingCheckpointSchema)` to create a new message.
  */
 export const TrainingCheckpointSchema: GenMessage<TrainingCheckpoint> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 8);
+  messageDesc(file_hifi_v1_trainer, 10);
 
 /**
  * Epoch whose parameters the delta holds.
@@ -525,7 +612,7 @@ export type BestEpoch = Message<"hifi.v1.BestEpoch"> & {
  * Use `create(BestEpochSchema)` to create a new message.
  */
 export const BestEpochSchema: GenMessage<BestEpoch> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 9);
+  messageDesc(file_hifi_v1_trainer, 11);
 
 /**
  * Metrics of a training.
@@ -616,6 +703,20 @@ export type TrainingMetrics = Message<"hifi.v1.TrainingMetrics"> & {
    * @generated from field: optional uint32 dev_duplicates = 12;
    */
   devDuplicates?: number | undefined;
+
+  /**
+   * Errors of the best epoch on the dev rows. A job's metrics lack it: its metrics.json has it.
+   *
+   * @generated from field: hifi.v1.ErrorAnalysis error_analysis = 15;
+   */
+  errorAnalysis?: ErrorAnalysis | undefined;
+
+  /**
+   * Choice of the learning rate. Absent if it was given.
+   *
+   * @generated from field: hifi.v1.LearningRateChoice learning_rate = 14;
+   */
+  learningRate?: LearningRateChoice | undefined;
 };
 
 /**
@@ -623,7 +724,7 @@ export type TrainingMetrics = Message<"hifi.v1.TrainingMetrics"> & {
  * Use `create(TrainingMetricsSchema)` to create a new message.
  */
 export const TrainingMetricsSchema: GenMessage<TrainingMetrics> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 10);
+  messageDesc(file_hifi_v1_trainer, 12);
 
 /**
  * File of an ONNX folder, and its agreement with the trainer.
@@ -672,7 +773,7 @@ export type OnnxModel = Message<"hifi.v1.OnnxModel"> & {
  * Use `create(OnnxModelSchema)` to create a new message.
  */
 export const OnnxModelSchema: GenMessage<OnnxModel> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 11);
+  messageDesc(file_hifi_v1_trainer, 13);
 
 /**
  * @generated from message hifi.v1.TrainingResult
@@ -698,7 +799,7 @@ export type TrainingResult = Message<"hifi.v1.TrainingResult"> & {
  * Use `create(TrainingResultSchema)` to create a new message.
  */
 export const TrainingResultSchema: GenMessage<TrainingResult> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 12);
+  messageDesc(file_hifi_v1_trainer, 14);
 
 /**
  * @generated from message hifi.v1.CalibrateTrainingRequest
@@ -752,7 +853,7 @@ export type CalibrateTrainingRequest = Message<"hifi.v1.CalibrateTrainingRequest
  * Use `create(CalibrateTrainingRequestSchema)` to create a new message.
  */
 export const CalibrateTrainingRequestSchema: GenMessage<CalibrateTrainingRequest> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 13);
+  messageDesc(file_hifi_v1_trainer, 15);
 
 /**
  * @generated from message hifi.v1.CalibrateTrainingResponse
@@ -787,7 +888,7 @@ export type CalibrateTrainingResponse = Message<"hifi.v1.CalibrateTrainingRespon
  * Use `create(CalibrateTrainingResponseSchema)` to create a new message.
  */
 export const CalibrateTrainingResponseSchema: GenMessage<CalibrateTrainingResponse> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 14);
+  messageDesc(file_hifi_v1_trainer, 16);
 
 /**
  * Cost of a training, measured on a few of its steps.
@@ -871,7 +972,7 @@ export type TrainingCost = Message<"hifi.v1.TrainingCost"> & {
  * Use `create(TrainingCostSchema)` to create a new message.
  */
 export const TrainingCostSchema: GenMessage<TrainingCost> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 15);
+  messageDesc(file_hifi_v1_trainer, 17);
 
 /**
  * Wall times of a training, in seconds, 0 or more.
@@ -887,7 +988,7 @@ export type TrainingSeconds = Message<"hifi.v1.TrainingSeconds"> & {
   scoring?: number | undefined;
 
   /**
-   * Start of the process, reading, tokenizing and loading.
+   * Start of the process, reading, tokenizing, loading and the range test of the learning rate.
    *
    * @generated from field: double preparation = 2;
    */
@@ -913,7 +1014,7 @@ export type TrainingSeconds = Message<"hifi.v1.TrainingSeconds"> & {
  * Use `create(TrainingSecondsSchema)` to create a new message.
  */
 export const TrainingSecondsSchema: GenMessage<TrainingSeconds> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 16);
+  messageDesc(file_hifi_v1_trainer, 18);
 
 /**
  * Files of a training's delta.
@@ -941,7 +1042,7 @@ export type DeltaFiles = Message<"hifi.v1.DeltaFiles"> & {
  * Use `create(DeltaFilesSchema)` to create a new message.
  */
 export const DeltaFilesSchema: GenMessage<DeltaFiles> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 17);
+  messageDesc(file_hifi_v1_trainer, 19);
 
 /**
  * @generated from message hifi.v1.EvaluateRequest
@@ -975,6 +1076,13 @@ export type EvaluateRequest = Message<"hifi.v1.EvaluateRequest"> & {
    * @generated from field: hifi.v1.InferenceOptions options = 4;
    */
   options?: InferenceOptions | undefined;
+
+  /**
+   * True to leave the texts of the worst rows out of the answer. Default: false.
+   *
+   * @generated from field: optional bool omit_texts = 5;
+   */
+  omitTexts?: boolean | undefined;
 };
 
 /**
@@ -982,7 +1090,7 @@ export type EvaluateRequest = Message<"hifi.v1.EvaluateRequest"> & {
  * Use `create(EvaluateRequestSchema)` to create a new message.
  */
 export const EvaluateRequestSchema: GenMessage<EvaluateRequest> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 18);
+  messageDesc(file_hifi_v1_trainer, 20);
 
 /**
  * @generated from message hifi.v1.EvaluateResponse
@@ -1022,6 +1130,13 @@ export type EvaluateResponse = Message<"hifi.v1.EvaluateResponse"> & {
    * @generated from field: map<string, double> metrics = 5;
    */
   metrics: { [key: string]: number };
+
+  /**
+   * Errors by class and by row.
+   *
+   * @generated from field: hifi.v1.ErrorAnalysis error_analysis = 6;
+   */
+  errorAnalysis?: ErrorAnalysis | undefined;
 };
 
 /**
@@ -1029,7 +1144,7 @@ export type EvaluateResponse = Message<"hifi.v1.EvaluateResponse"> & {
  * Use `create(EvaluateResponseSchema)` to create a new message.
  */
 export const EvaluateResponseSchema: GenMessage<EvaluateResponse> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 19);
+  messageDesc(file_hifi_v1_trainer, 21);
 
 /**
  * @generated from message hifi.v1.PredictRequest
@@ -1069,7 +1184,7 @@ export type PredictRequest = Message<"hifi.v1.PredictRequest"> & {
  * Use `create(PredictRequestSchema)` to create a new message.
  */
 export const PredictRequestSchema: GenMessage<PredictRequest> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 20);
+  messageDesc(file_hifi_v1_trainer, 22);
 
 /**
  * @generated from message hifi.v1.PredictResponse
@@ -1112,7 +1227,7 @@ export type PredictResponse = Message<"hifi.v1.PredictResponse"> & {
  * Use `create(PredictResponseSchema)` to create a new message.
  */
 export const PredictResponseSchema: GenMessage<PredictResponse> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 21);
+  messageDesc(file_hifi_v1_trainer, 23);
 
 /**
  * Batch of predictions.
@@ -1133,7 +1248,7 @@ export type Predictions = Message<"hifi.v1.Predictions"> & {
  * Use `create(PredictionsSchema)` to create a new message.
  */
 export const PredictionsSchema: GenMessage<Predictions> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 22);
+  messageDesc(file_hifi_v1_trainer, 24);
 
 /**
  * Prediction for one row.
@@ -1221,7 +1336,7 @@ export type Prediction = Message<"hifi.v1.Prediction"> & {
  * Use `create(PredictionSchema)` to create a new message.
  */
 export const PredictionSchema: GenMessage<Prediction> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 23);
+  messageDesc(file_hifi_v1_trainer, 25);
 
 /**
  * Entity in a text; if the tags of the problem tokens name no entities, a word with its tag.
@@ -1270,7 +1385,7 @@ export type Entity = Message<"hifi.v1.Entity"> & {
  * Use `create(EntitySchema)` to create a new message.
  */
 export const EntitySchema: GenMessage<Entity> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 24);
+  messageDesc(file_hifi_v1_trainer, 26);
 
 /**
  * @generated from message hifi.v1.ExportRequest
@@ -1340,7 +1455,7 @@ export type ExportRequest = Message<"hifi.v1.ExportRequest"> & {
  * Use `create(ExportRequestSchema)` to create a new message.
  */
 export const ExportRequestSchema: GenMessage<ExportRequest> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 25);
+  messageDesc(file_hifi_v1_trainer, 27);
 
 /**
  * @generated from message hifi.v1.ExportResponse
@@ -1375,7 +1490,7 @@ export type ExportResponse = Message<"hifi.v1.ExportResponse"> & {
  * Use `create(ExportResponseSchema)` to create a new message.
  */
 export const ExportResponseSchema: GenMessage<ExportResponse> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 26);
+  messageDesc(file_hifi_v1_trainer, 28);
 
 /**
  * @generated from message hifi.v1.ExportResult
@@ -1408,7 +1523,7 @@ export type ExportResult = Message<"hifi.v1.ExportResult"> & {
  * Use `create(ExportResultSchema)` to create a new message.
  */
 export const ExportResultSchema: GenMessage<ExportResult> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 27);
+  messageDesc(file_hifi_v1_trainer, 29);
 
 /**
  * Tunes the selected heads of a model, and runs tuned models.
