@@ -5,8 +5,8 @@ import { HifiError, invalidInput } from '../foundation/errors';
 import type { GrpcClient } from '../infra/grpc/client';
 import type { Credentials } from '../infra/grpc/credentials';
 import { hostPort } from '../infra/grpc/targets';
-import { addressOf } from './addresses';
 import type { ServedName } from '../infra/service/settings';
+import { addressOf } from './addresses';
 import { aPath } from './flag-values';
 import { add, type Flags } from './flags';
 

@@ -5,9 +5,9 @@ import { TRAIN_DEFAULTS } from '../delta/training-options';
 import { invalidInput } from '../foundation/errors';
 import { type ServiceRequest, taskOf } from '../inference/service-predictions';
 import { hostPort } from '../infra/grpc/targets';
+import { addressOf } from './addresses';
 import { addDataFlags, addRowsFlag, dataFlags } from './data-flags';
 import { aPath } from './flag-values';
-import { addressOf } from './addresses';
 import {
   add,
   addEngineFlags,

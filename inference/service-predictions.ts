@@ -103,7 +103,7 @@ async function rowsFrom(
   const to = Math.min(from + batchSize, dataset.rows);
   const given = words?.slice(from, to);
   const { results } = await patiently(client, signal, {
-    model,
+    model: fs.existsSync(model) ? path.resolve(model) : model,
     ...(delta !== undefined && { deltas: [{ delta: deltaReference(delta) }] }),
     texts: texts.slice(from, to),
     ...(seconds && { secondTexts: seconds.slice(from, to) }),
@@ -121,7 +121,11 @@ async function rowsFrom(
 }
 
 /** Calls Classify, again whenever the service is busy. */
-async function patiently(client: GrpcClient, signal: AbortSignal, request: MessageInitShape<typeof ClassifyRequestSchema>) {
+async function patiently(
+  client: GrpcClient,
+  signal: AbortSignal,
+  request: MessageInitShape<typeof ClassifyRequestSchema>,
+) {
   for (;;) {
     try {
       return await client.unary(InferenceService.method.classify, request, { signal });
@@ -141,7 +145,9 @@ function predictionOf(
 ): Omit<Prediction, 'row'> {
   const problem = problemNamed(named);
   if (problem === 'tokens') {
-    const found = row.words ? { tags: [...tags] } : { entities: entities.map((each, i) => entityOf(each, `entities[${i}]`)) };
+    const found = row.words
+      ? { tags: [...tags] }
+      : { entities: entities.map((each, i) => entityOf(each, `entities[${i}]`)) };
     return { ...found, logits: [] };
   }
   const labels = { problem, names: labelNames, ...(thresholds.length > 0 && { thresholds }) };

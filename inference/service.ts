@@ -1,5 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-
+import { DEFAULT_THRESHOLD, type LabelSet } from '../data/problem';
 import { invalidInput, invalidPart, within } from '../foundation/errors';
 import type { Inputs } from '../infra/artifacts/inputs';
 import type { Implementation } from '../infra/grpc/handlers';
@@ -11,7 +11,7 @@ import type {
 } from '../proto/gen/hifi/v1/inference_pb';
 import { RpcError, status } from '../proto/status';
 import type { ClassifyEngine } from './classify-engine';
-import type { Classified, ClassifyRequest } from './classify-request';
+import type { ClassifyRequest, HeadAnswers } from './classify-request';
 import type { OpenedDeltas } from './opened-deltas';
 
 /** Most texts that may wait for an answer. */
@@ -48,13 +48,21 @@ function admit(waiting: number): void {
   throw new RpcError(status.RESOURCE_EXHAUSTED, 'BUSY', message, { retrySeconds: 1 });
 }
 
-function textsOf({ texts, secondTexts, maxLength }: ClassifyMessage): Omit<ClassifyRequest, 'model' | 'deltas'> {
+function textsOf({ texts, secondTexts, words, maxLength }: ClassifyMessage): Omit<ClassifyRequest, 'model' | 'deltas'> {
   if (texts.length === 0) throw invalidPart('texts', 'texts is empty; it must have at least one text');
   if (secondTexts.length > 0 && secondTexts.length !== texts.length) {
     throw invalidPart('second_texts', `second_texts has ${secondTexts.length} texts; texts has ${texts.length}`);
   }
+  if (words.length > 0 && words.length !== texts.length) {
+    throw invalidPart('words', `words has ${words.length} entries; texts has ${texts.length}`);
+  }
   if (maxLength === 0) throw invalidPart('max_length', 'max_length is 0; it must be 1 or more');
-  return { texts, ...(secondTexts.length > 0 && { seconds: secondTexts }), ...(maxLength && { maxLength }) };
+  return {
+    texts,
+    ...(secondTexts.length > 0 && { seconds: secondTexts }),
+    ...(words.length > 0 && { words: words.map(({ words }) => (words.length > 0 ? words : undefined)) }),
+    ...(maxLength && { maxLength }),
+  };
 }
 
 /** Folder of a delta. */
@@ -75,12 +83,19 @@ async function folderOf(
 
 function responseOf(
   { deltas, top = 1 }: ClassifyMessage,
-  answers: readonly Classified[][],
+  answers: readonly HeadAnswers[],
 ): MessageInitShape<typeof ClassifyResponseSchema> {
   return {
-    results: answers.map((rows, i) => ({
+    results: answers.map(({ labels, rows }, i) => ({
       delta: deltas[i],
+      problem: labels.problem,
+      labelNames: [...labels.names],
+      thresholds: thresholdsOf(labels),
       rows: rows.map(({ labels, ...row }) => ({ ...row, labels: top === 0 ? labels : labels.slice(0, top) })),
     })),
   };
 }
+
+/** Thresholds of a multi-label model; none of others. */
+const thresholdsOf = ({ problem, names, thresholds }: LabelSet) =>
+  problem === 'multi-label' ? names.map((_, label) => thresholds?.[label] ?? DEFAULT_THRESHOLD) : [];
