@@ -184,5 +184,9 @@ function refusedAs({ delta, data }: ServiceRequest, error: RpcError): Error {
     const right = "it must be a registered name, or a folder below one of the service's data roots";
     return invalidPart('delta', `delta ${delta}: ${refused.message}; ${right}`, error);
   }
-  return field === 'max_length' ? Object.assign(refused, { field: 'options.maxLength' }) : refused;
+  if (refused.code === 'INVALID_INPUT') refused.field = FIELDS[field];
+  return refused;
 }
+
+/** Parts of the request by the service's names. */
+const FIELDS: Readonly<Record<string, string>> = { model: 'model', max_length: 'options.maxLength' };
