@@ -1,5 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { invalidPart, within } from '../foundation/errors';
+import { invalidPart, shown, within } from '../foundation/errors';
 import type { Inputs, Opened } from '../infra/artifacts/inputs';
 import type { Implementation } from '../infra/grpc/handlers';
 import type {
@@ -10,24 +10,27 @@ import type {
 } from '../proto/gen/hifi/v1/inference_pb';
 import type { ClassifyEngine } from './classify-engine';
 import type { Classified, ClassifyRequest } from './classify-request';
+import type { DeltaNames } from './delta-names';
 
 /** Dependencies of the service. */
 export interface InferenceParts {
   engine: Pick<ClassifyEngine, 'classify'>;
   inputs: Inputs;
+  /** Resolves registered names; undefined if the service knows no gateway. */
+  names: Pick<DeltaNames, 'resolve'> | undefined;
 }
 
 /** Implements `hifi/v1/inference.proto`. */
-export function inferenceService({ engine, inputs }: InferenceParts): Implementation<typeof InferenceService> {
+export function inferenceService({ engine, ...parts }: InferenceParts): Implementation<typeof InferenceService> {
   return {
     async classify(message, { signal }) {
       const texts = textsOf(message);
       if (message.deltas.length === 0) throw invalidPart('deltas', 'deltas is empty; it must have at least one delta');
-      const base = await inputs.model(message.model, { signal });
+      const base = await parts.inputs.model(message.model, { signal });
       const opened: Opened<string>[] = [];
       try {
         for (const [i, reference] of message.deltas.entries()) {
-          opened.push(await within(`deltas[${i}]`, () => openDelta(inputs, reference, `deltas[${i}]`, signal)));
+          opened.push(await within(`deltas[${i}]`, () => openDelta(parts, reference, `deltas[${i}]`, signal)));
         }
         const request: ClassifyRequest = { base, deltas: opened.map(({ what }) => what), ...texts };
         const answers = await engine.classify(request, signal);
@@ -50,7 +53,7 @@ function textsOf({ texts, secondTexts, maxLength }: ClassifyMessage): Omit<Class
 
 /** Folder of a delta. */
 async function openDelta(
-  inputs: Inputs,
+  { inputs, names }: Pick<InferenceParts, 'inputs' | 'names'>,
   { delta }: DeltaReference,
   field: string,
   signal: AbortSignal,
@@ -60,6 +63,11 @@ async function openDelta(
       return await inputs.delta(delta.value, signal);
     case 'path':
       return { what: await inputs.model(delta.value, { signal }), release: async () => {} };
+    case 'name': {
+      const unknown = `${field}.name is ${shown(delta.value)}; this service knows no gateway: --gateway HOST:PORT names it`;
+      if (!names) throw invalidPart('name', unknown);
+      return await inputs.delta((await names.resolve(delta.value, signal)).files, signal);
+    }
     default:
       throw invalidPart(field, `${field} must have name, artifact or path`);
   }

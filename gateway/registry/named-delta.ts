@@ -144,6 +144,10 @@ export const aliasesOf = ({ aliases }: NamedDelta, version: number): string[] =>
     .filter((alias) => aliases[alias].at(-1) === version)
     .sort();
 
+/** Versions that references without a number reach, the newest first. */
+export const reachedVersions = (delta: NamedDelta): StoredVersion[] =>
+  delta.versions.filter((each) => each === newestOf(delta) || aliasesOf(delta, each.version).length > 0).toReversed();
+
 /** SHA-256 of the files of all versions. */
 export const filesOf = ({ versions }: NamedDelta): Set<string> =>
   new Set(versions.flatMap(({ files }) => [files.info, files.tensors]));
