@@ -10,7 +10,8 @@ const ROOMS = {
   proto: ['foundation', 'data', 'heads', 'model', 'delta'],
   infra: ['foundation', 'data', 'model', 'delta', 'proto'],
   report: ['foundation', 'data', 'heads', 'model', 'delta', 'infra'],
-  analyzer: ['foundation', 'data', 'heads', 'model', 'proto', 'infra'],
+  analyzer: ['foundation', 'data', 'heads', 'model', 'proto', 'infra', 'inference'],
+  inference: ['foundation', 'data', 'heads', 'model', 'delta', 'proto', 'infra'],
   trainer: ['foundation', 'data', 'heads', 'model', 'delta', 'proto', 'infra'],
   job: ['foundation', 'data', 'heads', 'model', 'delta', 'infra', 'report', 'analyzer', 'trainer'],
   gateway: ['foundation', 'data', 'heads', 'delta', 'proto', 'infra', 'report', 'job'],
@@ -23,10 +24,10 @@ ROOMS.cli = Object.keys(ROOMS).filter((room) => room !== 'library');
 const ENTRIES = '(child|serve|service|runs|run-record|shared-checkpoints|windows-file|\\w+-engine|\\w+-message)\\.ts$';
 
 /** Rooms of the engines' processes. */
-const CHILDREN = 'analyzer|trainer|report|infra/onnx';
+const CHILDREN = 'analyzer|inference|trainer|report|infra/onnx';
 
 /** What starts a process that computes with TensorFlow or onnxruntime, and what runs in it. */
-const ENGINES = '^(analyzer|trainer)/|^infra/(onnx/|tensorflow\\.ts$)';
+const ENGINES = '^(analyzer|inference|trainer)/|^infra/(onnx/|tensorflow\\.ts$)';
 
 const rule = (name, comment, from, to) => ({ name, comment, severity: 'error', from, to });
 

@@ -1,3 +1,7 @@
+import { ClassifyEngine } from '../inference/classify-engine';
+import { DeltaNames } from '../inference/delta-names';
+import { OpenedDeltas } from '../inference/opened-deltas';
+import { inferenceService } from '../inference/service';
 import { Admission } from '../infra/admission';
 import type { Parts } from '../infra/parts';
 import { ENGINE_PROCESS, IDLE_MS } from '../infra/service/engine-process';
@@ -7,10 +11,13 @@ import type { Served, ServePart } from '../infra/service/settings';
 import { engineSpans } from '../infra/telemetry/engine-spans';
 import { ModelDescriptions } from '../model/description';
 import { AnalyzerService } from '../proto/gen/hifi/v1/analyzer_pb';
+import { InferenceService } from '../proto/gen/hifi/v1/inference_pb';
 import { AnalyzerEngine, calibrateAnalysis } from './analysis-engine';
 import { analyzerService } from './service';
 
-/** Serves analyses; the model of the last one stays loaded for a while. */
+/**
+ * Serves analyses, and answers of tuned models. What the last calls used stays loaded for a while.
+ */
 export async function serveAnalyzer(settings: ServePart, parts: Parts): Promise<Served> {
   const { log, telemetry, server, start } = serviceServer(settings, parts);
   const { inputs, stopSweeping } = await serviceFiles(settings, log);
@@ -32,5 +39,11 @@ export async function serveAnalyzer(settings: ServePart, parts: Parts): Promise<
       admission: new Admission(),
     }),
   );
+  const answering = new ClassifyEngine({ ...engineProcess, nice: 0 });
+  const deltas = new OpenedDeltas(inputs);
+  parts.add(() => deltas.close());
+  parts.add(() => answering.close());
+  const names = settings.registry && new DeltaNames(settings.registry);
+  server.add(InferenceService, inferenceService({ engine: answering, inputs, deltas, names }));
   return { name: 'analyzer', port: await start() };
 }

@@ -1,7 +1,5 @@
-import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { TOKENIZER_FILES } from '../model/tokenizer/files';
-import { WEIGHTS_FORMS } from '../model/weights';
+import { modelState } from '../model/files-state';
 import { type LoadedModel, loadModel, type ModelSettings, type ModelSource } from './loaded-model';
 
 /**
@@ -14,7 +12,7 @@ export class WarmModel implements ModelSource {
   async take(folder: string, settings: ModelSettings): Promise<LoadedModel> {
     // The state of the files is read before they are: a file that changes meanwhile is read again
     // next time.
-    const key = JSON.stringify([path.resolve(folder), settings, filesOf(folder)]);
+    const key = JSON.stringify([path.resolve(folder), settings, modelState(folder)]);
     const { cached } = this;
     if (cached?.key === key && cached.model.encoder.sound) return cached.model;
     this.cached = undefined;
@@ -26,18 +24,4 @@ export class WarmModel implements ModelSource {
   }
 
   async giveBack(): Promise<void> {}
-}
-
-const FILES = ['config.json', ...WEIGHTS_FORMS.map(({ index }) => index), ...TOKENIZER_FILES];
-const ENDINGS = WEIGHTS_FORMS.map(({ ending }) => ending);
-
-/** State of the files from which a model may be read. It differs for a changed file. */
-function filesOf(folder: string): [name: string, size: number, mtimeMs: number, inode: number][] {
-  const names = fs.existsSync(folder) ? fs.readdirSync(folder).sort() : [];
-  return names
-    .filter((name) => FILES.includes(name) || ENDINGS.some((ending) => name.endsWith(ending)))
-    .map((name) => {
-      const { size, mtimeMs, ino } = fs.statSync(path.join(folder, name));
-      return [name, size, mtimeMs, ino];
-    });
 }

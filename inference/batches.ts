@@ -1,42 +1,59 @@
-import type { CompactTokenIds } from '../data/batches';
-import type { ServedDelta } from './served-delta';
+import { type CompactTokenIds, type PaddedBatch, padBatch } from '../data/batches';
+import type { ModelConfig } from '../model/config';
+import type { TaskHead } from './served-model';
 
-/** Window of a text to run with some deltas. */
+type Limits = Pick<ModelConfig, 'padTokenId' | 'maxPositions'>;
+
+/** Window of a text to run with some task heads. */
 export interface Piece {
   window: CompactTokenIds;
   /** At least one, without repetition. */
-  deltas: readonly ServedDelta[];
-  /** Receives the logits of one delta. // [C], of tokens [S, C] */
-  take(delta: ServedDelta, logits: Float32Array): void;
+  heads: readonly TaskHead[];
+  /** Receives the logits of one head. // [C], of tokens [S, C] */
+  take(head: TaskHead, logits: Float32Array): void;
+}
+
+/** Windows of one padded length with the same task heads. */
+export interface Batch {
+  tokens: PaddedBatch;
+  heads: readonly TaskHead[];
+  pieces: readonly Piece[];
 }
 
 /**
  * Each window is padded to a multiple of this many tokens, alone or in a batch. So its logits never
  * depend on the texts that it shares a batch with.
  */
-export const LENGTH_STEP = 8;
+const LENGTH_STEP = 8;
 
-/** Most numbers of tokens in a batch, over all deltas; a window of more has a batch of its own. */
+/** Most tokens of a batch, over all heads; a window of more has a batch of its own. */
 const BATCH_TOKENS = 4096;
 
-/** Groups pieces of one padded length and the same deltas to batches. */
-export function batchesOf(pieces: readonly Piece[]): Piece[][] {
+/** Groups pieces of one padded length and the same heads to batches. */
+export function batchesOf(pieces: readonly Piece[], { padTokenId, maxPositions }: Limits): Batch[] {
+  const paddedLength = ({ window }: Piece) =>
+    Math.min(maxPositions, Math.ceil(window.ids.length / LENGTH_STEP) * LENGTH_STEP);
   const alike = new Map<string, Piece[]>();
-  const numbers = new Map<ServedDelta, number>();
-  const numberOf = (delta: ServedDelta) => {
-    const known = numbers.get(delta) ?? numbers.size;
-    numbers.set(delta, known);
-    return known;
+  const numbers = new Map<TaskHead, number>();
+  const numberOf = (head: TaskHead) => {
+    const number = numbers.get(head) ?? numbers.size;
+    numbers.set(head, number);
+    return number;
   };
   for (const piece of pieces) {
-    const key = [paddedLength(piece), ...piece.deltas.map(numberOf).sort((a, b) => a - b)].join();
-    alike.set(key, [...(alike.get(key) ?? []), piece]);
+    const key = [paddedLength(piece), ...piece.heads.map(numberOf).sort((a, b) => a - b)].join();
+    const group = alike.get(key);
+    if (group) group.push(piece);
+    else alike.set(key, [piece]);
   }
   return [...alike.values()].flatMap((group) => {
-    const [{ deltas }] = group;
-    const most = Math.max(1, Math.floor(BATCH_TOKENS / (paddedLength(group[0]) * deltas.length)));
-    return Array.from({ length: Math.ceil(group.length / most) }, (_, i) => group.slice(i * most, (i + 1) * most));
+    const [{ heads }] = group;
+    const S = paddedLength(group[0]);
+    const most = Math.max(1, Math.floor(BATCH_TOKENS / (S * heads.length)));
+    return Array.from({ length: Math.ceil(group.length / most) }, (_, i) => {
+      const pieces = group.slice(i * most, (i + 1) * most);
+      const windows = pieces.map(({ window }) => window);
+      return { tokens: padBatch(windows, padTokenId, S), heads, pieces };
+    });
   });
 }
-
-const paddedLength = ({ window }: Piece) => Math.ceil(window.ids.length / LENGTH_STEP) * LENGTH_STEP;

@@ -1,14 +1,21 @@
 import { usableCores } from '../foundation/usable-cores';
 import { serveEngine } from '../infra/engine-child';
-import { Classifier } from './classifier';
+import { Classifier, type ClassifierLimits } from './classifier';
 import type { ClassifyRequest } from './classify-request';
 
-const classifier = new Classifier(usableCores());
+/** Requests to answer at once. */
+export interface ClassifyCall {
+  requests: readonly ClassifyRequest[];
+  limits: ClassifierLimits;
+}
+
+let classifier: Classifier | undefined;
 
 /** Engine of the inference service: a process with onnxruntime, bases and deltas in memory. */
 serveEngine({
   // biome-ignore lint/correctness/useYield: it has no events
-  async *classify(requests: ClassifyRequest[]) {
+  async *classify({ requests, limits }: ClassifyCall) {
+    classifier ??= new Classifier(usableCores(), limits);
     return await classifier.classify(requests);
   },
 });

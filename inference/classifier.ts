@@ -1,139 +1,164 @@
-import { padBatch } from '../data/batches';
 import type { Dataset } from '../data/dataset';
 import { LABELS } from '../data/labels';
-import type { LabelSet, ProblemType } from '../data/problem';
+import type { ProblemType } from '../data/problem';
 import { type WindowedRows, windowRows } from '../data/windows';
-import { readDelta } from '../delta/delta';
-import { labelsOf, outputsOf } from '../delta/delta-info';
-import { rowLogits, rowOf } from '../delta/logits';
-import { PROBLEMS } from '../delta/problems';
-import { sigmoid } from '../delta/thresholds';
 import { invalidPart, within } from '../foundation/errors';
-import { openCheckpoint } from '../model/checkpoint';
-import { loadTokenizer, type Tokenizer } from '../model/tokenizer';
-import { batchesOf, LENGTH_STEP, type Piece } from './batches';
-import type { Classified, ClassifyRequest, ScoredLabel } from './classify-request';
-import { ServedBase } from './served-base';
-import { type ServedDelta, servedDelta } from './served-delta';
+import { type Crossing, crossing } from '../infra/engine-child';
+import { modelState } from '../model/files-state';
+import { answersOf } from './answers';
+import { type Batch, batchesOf, type Piece } from './batches';
+import type { Classified, ClassifyRequest } from './classify-request';
+import { deltaState, openServedModel, type ServedModel, type TaskHead } from './served-model';
+import { WarmCache } from './warm-cache';
 
-/** Delta that is ready to answer, and the meaning of its logits. */
-interface Ready {
-  delta: ServedDelta;
-  labels: LabelSet;
-  /** C. */
-  outputs: number;
-  /** Length to which its training cut a text, in tokens. */
-  maxLength: number;
+/** Limits of the memory for what stays loaded, in bytes. One model stays, whatever its size. */
+export interface ClassifierLimits {
+  models: number;
+  deltas: number;
 }
 
-/** Base that is ready to answer, and its deltas by their folders. */
-interface ReadyBase {
-  base: ServedBase;
-  tokenizer: Tokenizer;
-  deltas: Map<string, Ready>;
+/** Answer to one of several requests: for each task head and text, or the error. */
+export type Outcome = { answers: Classified[][] } | { error: Crossing };
+
+/** Request that is ready to run. */
+interface Prepared {
+  pieces: Piece[];
+  /** Answers once all pieces have run. */
+  answers(): Classified[][];
 }
 
-/** Classifies texts with many deltas. Bases and deltas stay in memory. */
+/** Classifies texts with many task heads. Models and deltas stay in memory up to a limit. */
 export class Classifier {
-  private readonly bases = new Map<string, Promise<ReadyBase>>();
+  private readonly models = new WarmCache<ServedModel>();
+  private readonly heads = new WarmCache<TaskHead>();
 
-  constructor(private readonly threads: number) {}
+  constructor(
+    private readonly threads: number,
+    private readonly limits: ClassifierLimits,
+  ) {}
 
   /**
-   * Answers several requests at once.
+   * Answers several requests at once: their texts share batches. A request that cannot be answered
+   * does not harm the others.
    *
-   * @returns for each request, delta and text, in their order
-   * @throws HifiError INVALID_INPUT for a model, delta or text that cannot be used
+   * @returns the answer to each request
    */
-  async classify(requests: readonly ClassifyRequest[]): Promise<Classified[][][]> {
-    const pieces = new Map<ReadyBase, Piece[]>();
-    const finish: (() => Classified[][])[] = [];
-    for (const request of requests) {
-      const ready = await this.base(request.base);
-      const { pieces: own, answers } = this.pieces(ready, request);
-      pieces.set(ready, [...(pieces.get(ready) ?? []), ...own]);
-      finish.push(answers);
+  async classify(requests: readonly ClassifyRequest[]): Promise<Outcome[]> {
+    const outcomes: Outcome[] = [];
+    const byModel = new Map<string, number[]>();
+    for (const [i, { model }] of requests.entries()) byModel.set(model, [...(byModel.get(model) ?? []), i]);
+    for (const [folder, asking] of byModel) {
+      const answered = await this.withModel(
+        folder,
+        asking.map((i) => requests[i]),
+      );
+      for (const [place, i] of asking.entries()) outcomes[i] = answered[place];
     }
-    for (const [{ base }, all] of pieces) {
-      for (const batch of batchesOf(all)) await runBatch(base, batch);
-    }
-    return finish.map((answers) => answers());
+    await this.heads.trim(this.limits.deltas);
+    return outcomes;
   }
 
-  /** Windows of a request's texts, and its answers once they have run. */
-  private pieces({ base, tokenizer, deltas: known }: ReadyBase, request: ClassifyRequest) {
-    const { checkpoint } = base;
-    const { config } = checkpoint;
-    const deltas = request.deltas.map((folder) => {
-      const ready = known.get(folder) ?? readyDelta(base, folder);
-      known.set(folder, ready);
-      return ready;
-    });
-    const pieces: Piece[] = [];
-    const logits = new Map<Ready, { rows: WindowedRows; values: Float32Array[] }>();
-    const alike = new Map<string, Ready[]>();
-    for (const ready of new Set(deltas)) {
-      const { problem } = ready.labels;
-      const maxLength = Math.min(request.maxLength ?? ready.maxLength, config.maxPositions);
-      if (LABELS[problem].pairs && !request.seconds) {
-        throw invalidPart('second_texts', 'the delta compares pairs; second_texts has the second text of each');
+  /** Answers requests to one model. */
+  private async withModel(folder: string, requests: readonly ClassifyRequest[]): Promise<Outcome[]> {
+    const outcomes: Outcome[] = [];
+    try {
+      const model = await within('model', () => this.model(folder));
+      const prepared: [number, Prepared][] = [];
+      for (const [i, request] of requests.entries()) {
+        await settle(outcomes, i, async () => prepared.push([i, await this.prepared(model, request)]));
       }
-      const key = JSON.stringify([LABELS[problem].words ?? false, maxLength]);
-      alike.set(key, [...(alike.get(key) ?? []), ready]);
-    }
-    for (const [key, group] of alike) {
-      const [, maxLength] = JSON.parse(key) as [boolean, number];
-      const dataset = datasetOf(request, group[0].labels.problem);
-      const rows = windowRows(dataset, tokenizer, { maxLength, longTexts: 'cut', stride: 0 }, config);
-      for (const ready of group) logits.set(ready, { rows, values: [] });
-      rows.windows.forEach((window, i) => {
-        pieces.push({
-          window,
-          deltas: group.map(({ delta }) => delta),
-          take: (delta, values) => {
-            logits.get(group.find((each) => each.delta === delta)!)!.values[i] = values;
-          },
+      const pieces = prepared.flatMap(([, { pieces }]) => pieces);
+      for (const batch of batchesOf(pieces, model.config)) await runBatch(model, batch);
+      for (const [i, { answers }] of prepared) {
+        await settle(outcomes, i, () => {
+          outcomes[i] = { answers: answers() };
         });
-      });
+      }
+      return outcomes;
+    } catch (error) {
+      return requests.map((_, i) => outcomes[i] ?? { error: crossing(error) });
     }
-    const answers = () => deltas.map((ready) => answersOf(request, ready, logits.get(ready)!));
+  }
+
+  private model(folder: string): Promise<ServedModel> {
+    return this.models.get(folder, modelState(folder), async () => {
+      const made = await openServedModel(folder, this.threads);
+      await this.models.trim(this.limits.models, made.bytes);
+      return made;
+    });
+  }
+
+  /** Windows of a request's texts, each with the heads that read it. */
+  private async prepared(model: ServedModel, request: ClassifyRequest): Promise<Prepared> {
+    const heads = await this.headsOf(model, request);
+    const alike = new Map<string, TaskHead[]>();
+    for (const head of new Set(heads)) {
+      const { problem } = head.labels;
+      if (LABELS[problem].pairs && !request.seconds) {
+        throw invalidPart('second_texts', 'second_texts is empty; the model compares two texts');
+      }
+      const key = JSON.stringify([LABELS[problem].words ?? false, head.lengths]);
+      alike.set(key, [...(alike.get(key) ?? []), head]);
+    }
+    const pieces: Piece[] = [];
+    const logits = new Map<TaskHead, { rows: WindowedRows; values: Float32Array[] }>();
+    for (const group of alike.values()) {
+      const rows = await windowsOf(model, request, group[0]);
+      for (const head of group) logits.set(head, { rows, values: [] });
+      for (const [i, window] of rows.windows.entries()) {
+        const take = (head: TaskHead, values: Float32Array) => {
+          logits.get(head)!.values[i] = values;
+        };
+        pieces.push({ window, heads: group, take });
+      }
+    }
+    const answers = () =>
+      heads.map((head) => {
+        const { rows, values } = logits.get(head)!;
+        return answersOf(request.texts, head, rows, values);
+      });
     return { pieces, answers };
   }
 
-  private base(folder: string): Promise<ReadyBase> {
-    const made =
-      this.bases.get(folder) ??
-      within('model', async () => {
-        const checkpoint = await openCheckpoint(folder);
-        const base = await ServedBase.open(checkpoint, this.threads);
-        return { base, tokenizer: await loadTokenizer(folder), deltas: new Map() };
-      });
-    this.bases.set(folder, made);
-    return made;
+  private async headsOf(model: ServedModel, { model: folder, deltas }: ClassifyRequest): Promise<TaskHead[]> {
+    if (deltas.length === 0) {
+      if (model.own) return [model.own];
+      throw invalidPart('deltas', 'deltas is empty, and the model has no task head; name a delta or a tuned model');
+    }
+    const heads: TaskHead[] = [];
+    const state = modelState(folder);
+    for (const [i, delta] of deltas.entries()) {
+      const key = JSON.stringify([folder, delta]);
+      const read = () => within(`deltas[${i}]`, () => model.read(delta));
+      heads.push(await this.heads.get(key, `${state} ${deltaState(delta)}`, read));
+    }
+    return heads;
   }
 }
 
-function readyDelta(base: ServedBase, folder: string): Ready {
-  const delta = readDelta(folder, base.checkpoint);
-  const served = servedDelta(base.checkpoint, delta, base.inputs);
-  if (!served) throw invalidPart('deltas', `${folder}: it tunes more than heads; ask its merged checkpoint`);
-  return {
-    delta: served,
-    labels: labelsOf(delta.info),
-    outputs: outputsOf(delta.info),
-    maxLength: delta.info.options.maxLength,
-  };
+/** Runs a step of a request; an error becomes its outcome. */
+async function settle(outcomes: Outcome[], i: number, step: () => unknown): Promise<void> {
+  try {
+    await step();
+  } catch (error) {
+    outcomes[i] = { error: crossing(error) };
+  }
 }
 
-/** Runs windows of one padded length with their deltas. */
-async function runBatch(base: ServedBase, batch: readonly Piece[]): Promise<void> {
-  const [{ deltas }] = batch;
-  const windows = batch.map(({ window }) => window);
-  const padded = padBatch(windows, base.checkpoint.config.padTokenId, LENGTH_STEP);
-  const logits = await base.run(padded, deltas);
-  for (const [i, delta] of deltas.entries()) {
-    const size = logits[i].length / batch.length;
-    for (const [row, piece] of batch.entries()) piece.take(delta, logits[i].slice(row * size, (row + 1) * size));
+async function windowsOf(model: ServedModel, request: ClassifyRequest, { labels, lengths }: TaskHead) {
+  const { config, tokenizer } = model;
+  const maxLength = Math.min(request.maxLength ?? lengths.maxLength, config.maxPositions);
+  return within('texts', () =>
+    windowRows(datasetOf(request, labels.problem), tokenizer, { ...lengths, maxLength }, config),
+  );
+}
+
+/** Runs windows of one padded length with their heads. */
+async function runBatch(model: ServedModel, { tokens, heads, pieces }: Batch): Promise<void> {
+  const logits = await model.run(tokens, heads);
+  for (const [i, head] of heads.entries()) {
+    const size = logits[i].length / pieces.length;
+    for (const [row, piece] of pieces.entries()) piece.take(head, logits[i].slice(row * size, (row + 1) * size));
   }
 }
 
@@ -146,43 +171,3 @@ const datasetOf = ({ texts, seconds }: ClassifyRequest, problem: ProblemType): D
   texts: [...texts],
   ...(seconds && { seconds: [...seconds] }),
 });
-
-/** Answers for all texts with one delta. */
-function answersOf(
-  { texts }: ClassifyRequest,
-  { labels, outputs }: Ready,
-  { rows, values }: { rows: WindowedRows; values: readonly Float32Array[] },
-): Classified[] {
-  const asked = values.map((all, i) => {
-    const at = rows.windows[i].asked?.at;
-    return at
-      ? Float32Array.from(Array.from(at).flatMap((t) => [...all.subarray(t * outputs, (t + 1) * outputs)]))
-      : all;
-  });
-  const joined = new Float32Array(asked.reduce((sum, { length }) => sum + length, 0));
-  let offset = 0;
-  for (const part of asked) {
-    joined.set(part, offset);
-    offset += part.length;
-  }
-  const all = rowLogits(rows, { values: joined, outputs });
-  return texts.map((text, row) => {
-    const logits = rowOf(all, row);
-    if (all.words) {
-      const { entities } = PROBLEMS[labels.problem].answer(logits, labels, { text });
-      return { labels: [], logits: [], entities };
-    }
-    return { labels: scored(logits, labels), logits: Array.from(logits) };
-  });
-}
-
-/** Labels with their probabilities, the most likely first. */
-function scored(logits: Float32Array, { problem, names }: LabelSet): ScoredLabel[] {
-  if (problem === 'regression') return [{ label: '', score: logits[0] }];
-  if (problem === 'relevance') return [{ label: '', score: sigmoid(logits[0]) }];
-  const highest = logits.reduce((a, b) => Math.max(a, b));
-  const sum = logits.reduce((total, logit) => total + Math.exp(logit - highest), 0);
-  const probability = (logit: number) => (problem === 'multi-label' ? sigmoid(logit) : Math.exp(logit - highest) / sum);
-  const labels = names.map((label, i) => ({ label, score: probability(logits[i]) }));
-  return labels.sort((a, b) => b.score - a.score);
-}

@@ -1,39 +1,60 @@
 import { cancelled } from '../foundation/errors';
 import { follow } from '../foundation/follow';
-import { Engine, type EngineOptions } from '../infra/engine';
+import { crossed, Engine, type EngineOptions } from '../infra/engine';
+import type { ClassifyCall } from './child';
+import type { ClassifierLimits, Outcome } from './classifier';
 import type { Classified, ClassifyRequest } from './classify-request';
+import { nextParts, type Part, type Waiting } from './waiting';
 
 const entry = require.resolve('./child');
 
-/** Request that waits for the engine. */
-interface Waiting {
-  request: ClassifyRequest;
-  resolve(answers: Classified[][]): void;
-  reject(error: unknown): void;
+const MIB = 2 ** 20;
+
+/** Memory for what stays loaded, if nothing else is said. */
+export const CLASSIFIER_LIMITS: ClassifierLimits = { models: 4096 * MIB, deltas: 256 * MIB };
+
+export interface ClassifyEngineOptions extends Pick<EngineOptions, 'nice' | 'silenceMs' | 'idleMs'> {
+  /** Default: {@link CLASSIFIER_LIMITS}. */
+  limits?: ClassifierLimits;
 }
 
 /**
- * Child process that classifies. An idle one runs a request at once; requests that arrive meanwhile
- * are its next call together. A request that nobody waits for any more is not run.
+ * Child process that classifies. An idle one runs a request at once; what arrives meanwhile is its
+ * next call, a part of each request. What nobody waits for any more is not run.
  */
 export class ClassifyEngine {
   private readonly engine: Engine;
+  private readonly limits: ClassifierLimits;
   private waiting: Waiting[] = [];
   private running = false;
 
-  constructor(options: Pick<EngineOptions, 'nice' | 'silenceMs' | 'idleMs'> = {}) {
+  constructor({ limits = CLASSIFIER_LIMITS, ...options }: ClassifyEngineOptions = {}) {
+    this.limits = limits;
     this.engine = new Engine({ entry, ...options });
   }
 
-  /** @returns for each delta and text its answer */
+  /** Number of texts that wait for an answer. */
+  get waitingTexts(): number {
+    return this.waiting.reduce((sum, { request, done }) => sum + request.texts.length - done, 0);
+  }
+
+  /**
+   * @returns for each delta, or the tuned model, and each text its answer
+   * @throws HifiError INVALID_INPUT for a model, delta or text that cannot be used; CANCELLED;
+   *   ENGINE_LOST
+   */
   classify(request: ClassifyRequest, signal?: AbortSignal): Promise<Classified[][]> {
     return new Promise((resolve, reject) => {
-      const waiting = { request, resolve, reject };
-      const leave = () => {
-        this.waiting = this.waiting.filter((each) => each !== waiting);
-        reject(cancelled());
+      const leave = () => this.settle(waiting, () => reject(cancelled()));
+      const over = () => signal?.removeEventListener('abort', leave);
+      const waiting: Waiting = {
+        request,
+        done: 0,
+        answers: [],
+        resolve: (answers) => this.settle(waiting, () => resolve(answers), over),
+        reject: (error) => this.settle(waiting, () => reject(error), over),
       };
-      if (signal?.aborted) return leave();
+      if (signal?.aborted) return reject(cancelled());
       signal?.addEventListener('abort', leave, { once: true });
       this.waiting.push(waiting);
       void this.run();
@@ -44,28 +65,37 @@ export class ClassifyEngine {
     return this.engine.close();
   }
 
+  private settle(waiting: Waiting, ...steps: (() => void)[]): void {
+    this.waiting = this.waiting.filter((each) => each !== waiting);
+    for (const step of steps) step();
+  }
+
   private async run(): Promise<void> {
     if (this.running) return;
     this.running = true;
-    while (this.waiting.length > 0) {
-      const batch = this.waiting;
-      this.waiting = [];
-      await this.together(batch);
-    }
+    while (this.waiting.length > 0) await this.call(nextParts(this.waiting));
     this.running = false;
   }
 
-  /** Runs requests in one call; after an error each by itself, so that it meets its own request. */
-  private async together(batch: readonly Waiting[]): Promise<void> {
+  private async call(parts: readonly Part[]): Promise<void> {
+    const call: ClassifyCall = { requests: parts.map(({ request }) => request), limits: this.limits };
     try {
-      const requests = batch.map(({ request }) => request);
-      const answers = await follow(this.engine.call<never, Classified[][][]>('classify', requests), () => {});
-      batch.forEach(({ resolve }, i) => {
-        resolve(answers[i]);
-      });
+      const outcomes = await follow(this.engine.call<never, Outcome[]>('classify', call), () => {});
+      for (const [i, { of, request }] of parts.entries()) take(of, outcomes[i], request.texts.length);
     } catch (error) {
-      if (batch.length === 1) batch[0].reject(error);
-      else for (const each of batch) await this.together([each]);
+      for (const { of } of parts) of.reject(error);
     }
   }
+}
+
+/** Adds the answers for a part of a request's texts. */
+function take(waiting: Waiting, outcome: Outcome, texts: number): void {
+  if ('error' in outcome) {
+    waiting.reject(crossed(outcome.error));
+    return;
+  }
+  const { answers } = waiting;
+  for (const [head, found] of outcome.answers.entries()) answers[head] = [...(answers[head] ?? []), ...found];
+  waiting.done += texts;
+  if (waiting.done === waiting.request.texts.length) waiting.resolve(answers);
 }

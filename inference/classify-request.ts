@@ -1,10 +1,10 @@
 import type { Entity } from '../delta/inference-options';
 
-/** Texts to classify with each of some deltas on one base. */
+/** Texts to classify with each of some deltas on one base, or with a tuned model. */
 export interface ClassifyRequest {
-  /** Folder of the base. */
-  base: string;
-  /** Folders of the deltas, at least one. */
+  /** Folder of the model. */
+  model: string;
+  /** Folders of the deltas; none for a merged checkpoint or an exported ONNX folder. */
   deltas: readonly string[];
   texts: readonly string[];
   /** Second texts of pairs: as many as texts. */

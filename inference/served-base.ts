@@ -10,30 +10,47 @@ import { writeWeights } from '../model/onnx';
 import { embeddingGraph, layerGraph, STATE, taskHeadGraph } from '../model/serving-graphs';
 import type { TunedInputs } from '../model/tuned-arithmetic';
 import type { ServedDelta } from './served-delta';
-import { feedsOf } from './tuned-feeds';
+import { type Feeds, feedsOf } from './tuned-feeds';
 
 /** Session of a layer, and the inputs of its tuned parts. */
 interface Layer {
   session: ort.InferenceSession;
   tuned: readonly TunedInputs[];
+  /** False if it runs one delta at a time. */
+  together: boolean;
 }
+
+/** Delta of a state; `undefined` stands for all that do not differ from the base yet. */
+type Of = ServedDelta | undefined;
 
 /** Tokens' state of some deltas: B sequences for each. // float32 [deltas·B, S, d] */
 interface State {
-  /** Deltas in the order of the state; `undefined` stands for those that do not differ yet. */
-  of: readonly (ServedDelta | undefined)[];
+  /** Deltas in the order of the state. */
+  of: readonly Of[];
   values: Float32Array;
-  /** S, or the number of tokens that the task head reads. */
+  /** S, or 1 if only the token is left that the task head reads. */
   tokens: number;
 }
 
 /**
+ * Fewest columns of a product in a thread: with fewer, onnxruntime sums in other blocks, and the
+ * bits would depend on the number of sequences.
+ */
+const COLUMNS_OF_A_THREAD = 65;
+
+/**
  * Base model in onnxruntime, a session per layer, that answers for many deltas at once. Deltas
- * share each layer below their lowest tuned one, and each frozen product above it.
+ * share the layers below their lowest tuned one, and the frozen products of that layer.
+ *
+ * Logits have the same bits whatever else is in their batch, for windows of one padded length.
  */
 export class ServedBase {
   private readonly heads = new Map<TaskHeadKind, Promise<ort.InferenceSession>>();
   private readonly lasts = new Map<Readout, Promise<Layer>>();
+  /** Inputs of the last deltas that ran together, by layer: the same ones often come again. */
+  private joined: { deltas: string; byLayer: Map<Layer, Feeds> } = { deltas: '', byLayer: new Map() };
+  private readonly numbers = new WeakMap<ServedDelta, number>();
+  private numbered = 0;
 
   private constructor(
     readonly checkpoint: Checkpoint,
@@ -47,23 +64,20 @@ export class ServedBase {
 
   /** @throws HifiError INVALID_INPUT for weights that are not finite */
   static async open(checkpoint: Checkpoint, threads: number): Promise<ServedBase> {
-    const { config } = checkpoint;
+    const { layers: L, hiddenSize } = checkpoint.config;
     const options: ort.InferenceSession.SessionOptions = {
       executionProviders: ['cpu'],
       graphOptimizationLevel: 'all',
       enableMemPattern: false,
-      intraOpNumThreads: threads,
+      intraOpNumThreads: Math.max(1, Math.min(threads, Math.floor(hiddenSize / COLUMNS_OF_A_THREAD))),
       interOpNumThreads: 1,
     };
     const embeddings = await openGraph(options, (weights) => embeddingGraph(checkpoint, weights));
     const layers: Layer[] = [];
-    for (let layer = 0; layer < config.layers - 1; layer++) {
-      layers.push(await openLayer(checkpoint, layer, 'every', options));
-    }
+    for (let layer = 0; layer < L - 1; layer++) layers.push(await openLayer(checkpoint, layer, 'every', options));
     // Every readout has the same inputs.
-    const last = layerGraph(checkpoint, config.layers - 1, 'every').tuned;
-    const inputs = [...layers.map(({ tuned }) => tuned), last];
-    return new ServedBase(checkpoint, options, embeddings, layers, inputs);
+    const last = layerGraph(checkpoint, L - 1, 'every').tuned;
+    return new ServedBase(checkpoint, options, embeddings, layers, [...layers.map(({ tuned }) => tuned), last]);
   }
 
   /**
@@ -72,68 +86,115 @@ export class ServedBase {
    * @returns for each delta [B, C], or [B, S, C] of tokens
    */
   async run(batch: PaddedBatch, deltas: readonly ServedDelta[]): Promise<Float32Array[]> {
-    const { B, S, ids, typeIds, mask } = batch;
-    const { layers: L, hiddenSize: d } = this.checkpoint.config;
-    const matrix = (values: Int32Array) => new ort.Tensor('int64', BigInt64Array.from(values, BigInt), [B, S]);
-    const given: Record<string, Int32Array> = { input_ids: ids, token_type_ids: typeIds, attention_mask: mask };
-    const feeds = this.embeddings.inputNames.map((name) => [name, matrix(given[name])] as const);
-    const { [STATE.output]: embedded } = await this.embeddings.run(Object.fromEntries(feeds));
-    let state: State = { of: [undefined], values: embedded.data as Float32Array, tokens: S };
-
-    const logits = new Map<ServedDelta, Float32Array>();
-    for (let layer = 0; layer < L; layer++) {
-      state = diverged(state, deltas, layer, B * S * d);
-      if (layer < L - 1) state = await this.step(this.layers[layer], layer, state, batch);
+    const { layers: L } = this.checkpoint.config;
+    let state = await this.embedded(batch);
+    for (const [layer, each] of this.layers.entries()) {
+      state = await this.step(each, state, startingAt(state, deltas, layer), batch);
     }
+    const logits = new Map<ServedDelta, Float32Array>();
     for (const reads of new Set(deltas.map((delta) => delta.reads))) {
-      const part = partOf(state, reads, deltas, B * S * d);
-      const after = await this.step(await this.last(reads), L - 1, part, batch);
-      const size = B * after.tokens * d;
-      for (const [i, delta] of after.of.entries()) {
+      const reading = deltas.filter((delta) => delta.reads === reads);
+      const of = startingAt(state, reading, L - 1);
+      const last = await this.last(reads);
+      // The task head reads the base's last token of a sequence, or each delta's own.
+      const from = reads === 'last' ? expanded(state, of) : state;
+      const after = await this.step(last, from, of, batch);
+      const size = after.values.length / of.length;
+      for (const [i, delta] of of.entries()) {
         const own = after.values.subarray(i * size, (i + 1) * size);
-        const asking = delta ? [delta] : deltas.filter((each) => each.reads === reads && each.lowest >= L);
-        for (const each of asking) logits.set(each, await this.logits(each, own, matrix(mask), [B, after.tokens, d]));
+        const asking = delta ? [delta] : reading.filter(({ lowest }) => lowest >= L);
+        for (const each of asking) logits.set(each, await this.logits(each, own, after.tokens, batch));
       }
     }
     return deltas.map((delta) => logits.get(delta)!);
   }
 
   async close(): Promise<void> {
-    const made = await Promise.all([
-      ...this.heads.values(),
-      ...[...this.lasts.values()].map(async (last) => (await last).session),
+    const lasts = await Promise.all(this.lasts.values());
+    const heads = await Promise.all(this.heads.values());
+    const layers = [...this.layers, ...lasts].map(({ session }) => session);
+    await Promise.all([this.embeddings, ...layers, ...heads].map((session) => session.release()));
+    this.checkpoint.close();
+  }
+
+  private async embedded({ B, S, ids, typeIds, mask }: PaddedBatch): Promise<State> {
+    const given: Record<string, Int32Array> = { input_ids: ids, token_type_ids: typeIds, attention_mask: mask };
+    const feeds = this.embeddings.inputNames.map((name) => [
+      name,
+      new ort.Tensor('int64', BigInt64Array.from(given[name], BigInt), [B, S]),
     ]);
-    await Promise.all(
-      [this.embeddings, ...this.layers.map(({ session }) => session), ...made].map((each) => each.release()),
-    );
+    const { [STATE.output]: output } = await this.embeddings.run(Object.fromEntries(feeds));
+    return { of: [undefined], values: output.data as Float32Array, tokens: S };
   }
 
-  private async step({ session, tuned }: Layer, _layer: number, state: State, batch: PaddedBatch): Promise<State> {
-    const { B, S, mask } = batch;
+  /** Runs a layer. @param of deltas of the result: those of the state, or more that start here */
+  private async step(layer: Layer, state: State, of: readonly Of[], batch: PaddedBatch): Promise<State> {
+    const isShared = state.of.length === 1;
+    const from = isShared ? state : expanded(state, of);
+    if (layer.together || of.length === 1) return this.runLayer(layer, from, of, batch);
+    const size = from.values.length / from.of.length;
+    const parts: State[] = [];
+    for (const [i, each] of of.entries()) {
+      const at = isShared ? 0 : i;
+      const values = from.values.subarray(at * size, (at + 1) * size);
+      parts.push(await this.runLayer(layer, { ...from, of: [each], values }, [each], batch));
+    }
+    return { of, values: concatenated(parts.map(({ values }) => values)), tokens: parts[0].tokens };
+  }
+
+  private async runLayer(layer: Layer, from: State, of: readonly Of[], batch: PaddedBatch): Promise<State> {
+    const { B, S } = batch;
     const { hiddenSize: d } = this.checkpoint.config;
-    const D = state.of.length;
-    const masks = new BigInt64Array(D * B * S);
-    for (let i = 0; i < masks.length; i++) masks[i] = BigInt(mask[i % mask.length]);
-    const { [STATE.output]: output } = await session.run({
-      [STATE.input]: new ort.Tensor('float32', state.values, [D * B, S, d]),
-      attention_mask: new ort.Tensor('int64', masks, [D * B, S]),
-      ...feedsOf(tuned, state.of),
-    });
-    return { of: state.of, values: output.data as Float32Array, tokens: output.dims[1] };
+    // A product of a single row takes another kernel, with other bits: a single sequence whose last
+    // layer leaves one token runs twice.
+    const twice = of.length * B === 1 && this.isLast(layer);
+    const N = twice ? 2 : of.length * B;
+    const values = twice ? concatenated([from.values, from.values]) : from.values;
+    const feeds = {
+      [STATE.input]: new ort.Tensor('float32', values, [values.length / (S * d), S, d]),
+      attention_mask: new ort.Tensor('int64', repeated(batch.mask, N / B), [N, S]),
+      ...this.feeds(layer, of),
+    };
+    const { [STATE.output]: output } = await layer.session.run(feeds);
+    const all = output.data as Float32Array;
+    return { of, values: twice ? all.subarray(0, all.length / 2) : all, tokens: output.dims[1] };
   }
 
-  private async logits(delta: ServedDelta, x: Float32Array, mask: ort.Tensor, dims: number[]): Promise<Float32Array> {
+  /** Inputs of a layer's tuned parts. Those of one delta need no copy. */
+  private feeds(layer: Layer, of: readonly Of[]): Feeds {
+    if (of.length === 1) return feedsOf(layer.tuned, of);
+    const deltas = of.map((each) => (each ? this.numberOf(each) : '')).join();
+    if (this.joined.deltas !== deltas) this.joined = { deltas, byLayer: new Map() };
+    const { byLayer } = this.joined;
+    const feeds = byLayer.get(layer) ?? feedsOf(layer.tuned, of);
+    byLayer.set(layer, feeds);
+    return feeds;
+  }
+
+  private numberOf(delta: ServedDelta): number {
+    const number = this.numbers.get(delta) ?? this.numbered++;
+    this.numbers.set(delta, number);
+    return number;
+  }
+
+  private isLast = (layer: Layer) => !this.layers.includes(layer);
+
+  private async logits(delta: ServedDelta, x: Float32Array, tokens: number, { B, mask, S }: PaddedBatch) {
     const session = await this.head(delta.kind);
+    const { hiddenSize: d } = this.checkpoint.config;
+    const twice = B * tokens === 1;
+    const N = twice ? 2 : B;
     const tensors = [...delta.taskHead].map(([name, { shape, values }]) => [
       name,
       new ort.Tensor('float32', values, shape),
     ]);
     const { logits } = await session.run({
-      [STATE.input]: new ort.Tensor('float32', x, dims),
-      attention_mask: mask,
+      [STATE.input]: new ort.Tensor('float32', twice ? concatenated([x, x]) : x, [N, tokens, d]),
+      attention_mask: new ort.Tensor('int64', repeated(mask, N / B), [N, S]),
       ...Object.fromEntries(tensors),
     });
-    return logits.data as Float32Array;
+    const values = logits.data as Float32Array;
+    return twice ? values.subarray(0, values.length / 2) : values;
   }
 
   private head(kind: TaskHeadKind): Promise<ort.InferenceSession> {
@@ -146,34 +207,42 @@ export class ServedBase {
   }
 }
 
-/** State with a copy for each delta that differs from the base from this layer on. */
-function diverged(state: State, deltas: readonly ServedDelta[], layer: number, size: number): State {
+/** Deltas of a state after a layer: those of the state, and those that start to differ in it. */
+function startingAt(state: State, deltas: readonly ServedDelta[], layer: number): readonly Of[] {
+  const kept = state.of.filter((each) => each !== undefined && deltas.includes(each));
   const starting = deltas.filter(({ lowest }) => lowest === layer);
-  if (starting.length === 0) return state;
-  const shared = state.of.indexOf(undefined);
   const isShared = deltas.some(({ lowest }) => lowest > layer);
-  const kept = state.of.filter((each) => each !== undefined || isShared);
-  const of = [...kept, ...starting];
-  const values = new Float32Array(of.length * size);
-  for (const [i, each] of of.entries()) {
-    const from = each && !starting.includes(each) ? state.of.indexOf(each) : shared;
-    values.set(state.values.subarray(from * size, (from + 1) * size), i * size);
-  }
-  return { of, values, tokens: state.tokens };
+  return [...kept, ...starting, ...(isShared ? [undefined] : [])];
 }
 
-/** Part of a state whose deltas have this readout. */
-function partOf(state: State, reads: Readout, deltas: readonly ServedDelta[], size: number): State {
-  const L = (delta: ServedDelta | undefined) =>
-    delta ? delta.reads === reads : deltas.some((each) => each.reads === reads && !state.of.includes(each));
-  const of = state.of.filter(L);
-  if (of.length === state.of.length) return state;
-  const values = new Float32Array(of.length * size);
-  for (const [i, each] of of.entries()) {
-    const from = state.of.indexOf(each);
-    values.set(state.values.subarray(from * size, (from + 1) * size), i * size);
+/** State with a copy for each of these deltas. */
+function expanded(state: State, of: readonly Of[]): State {
+  if (of.length === state.of.length && of.every((each, i) => each === state.of[i])) return state;
+  const size = state.values.length / state.of.length;
+  const shared = state.of.indexOf(undefined);
+  const parts = of.map((each) => {
+    const known = state.of.indexOf(each);
+    const at = known < 0 ? shared : known;
+    return state.values.subarray(at * size, (at + 1) * size);
+  });
+  return { of, values: concatenated(parts), tokens: state.tokens };
+}
+
+function concatenated(parts: readonly Float32Array[]): Float32Array {
+  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    all.set(part, offset);
+    offset += part.length;
   }
-  return { of, values, tokens: state.tokens };
+  return all;
+}
+
+/** Int64 copies of a mask, one after the other. */
+function repeated(mask: Int32Array, times: number): BigInt64Array {
+  const all = new BigInt64Array(mask.length * times);
+  for (let i = 0; i < all.length; i++) all[i] = BigInt(mask[i % mask.length]);
+  return all;
 }
 
 async function openLayer(
@@ -182,13 +251,13 @@ async function openLayer(
   reads: Readout,
   options: ort.InferenceSession.SessionOptions,
 ): Promise<Layer> {
-  let tuned: readonly TunedInputs[] = [];
+  let traits: Omit<Layer, 'session'> = { tuned: [], together: true };
   const session = await openGraph(options, (weights) => {
-    const graph = layerGraph(checkpoint, layer, reads, weights);
-    tuned = graph.tuned;
-    return graph.model;
+    const { model, tuned, together } = layerGraph(checkpoint, layer, reads, weights);
+    traits = { tuned, together };
+    return model;
   });
-  return { session, tuned };
+  return { session, ...traits };
 }
 
 /** Creates a session. The engine reads the weights from a temporary file. */

@@ -5,11 +5,12 @@ import type { Readout, TaskHeadKind } from '../model/architecture';
 import { architectureOf } from '../model/architectures';
 import { transposed } from '../model/arithmetic';
 import type { Checkpoint } from '../model/checkpoint';
+import type { ModelConfig } from '../model/config';
 import type { TunedInputs } from '../model/tuned-arithmetic';
 
 /** Tuned features of one dense layer, as its graph takes them. */
 export interface TunedFeatures {
-  /** [r, width] */
+  /** Rows [width, r], columns [r, width]. */
   weights: Float32Array;
   /** [r] */
   biases?: Float32Array;
@@ -17,22 +18,31 @@ export interface TunedFeatures {
   places: Int32Array;
 }
 
-/** Delta whose values are inputs of the base's graphs. */
+/** Tensor of a task head, as its graph takes it: matrices are transposed. */
+export interface HeadTensor {
+  shape: number[];
+  values: Float32Array;
+}
+
+/** Values by which one classifier differs from its base; they are inputs of the base's graphs. */
 export interface ServedDelta {
-  /** First layer in which it differs from the base; L if it tunes the task head alone. */
+  /** First layer in which it differs from the base; L if it differs in the task head alone. */
   lowest: number;
   reads: Readout;
   kind: TaskHeadKind;
-  /** Tensors of the task head by name; matrices are transposed. */
-  taskHead: ReadonlyMap<string, { shape: number[]; values: Float32Array }>;
+  /** Tensors of the task head by name. */
+  taskHead: ReadonlyMap<string, HeadTensor>;
   /** Size in bytes. */
   bytes: number;
-  /** Its tuned features of a dense layer of the given layer of the model; undefined for none. */
+  /** Its tuned features of a dense layer; undefined for none. */
   features(inputs: TunedInputs): TunedFeatures | undefined;
 }
 
+/** Tensors of a task head by name, as a delta or checkpoint stores them. */
+type StoredHead = ReadonlyMap<string, HeadTensor>;
+
 /**
- * Prepares a delta that tunes heads. Rows are used as the delta has them; columns as differences.
+ * Prepares a delta that tunes heads.
  *
  * @param layerInputs inputs of each layer's graph
  * @returns undefined if it tunes more than the graphs have inputs for
@@ -44,61 +54,78 @@ export function servedDelta(
 ): ServedDelta | undefined {
   const { config } = checkpoint;
   const slices = tunedSlices(config, info.mask, info.parts);
-  const byName = new Map(slices.map((slice) => [slice.canonical, slice]));
   const servable = new Set(layerInputs.flat().flatMap(({ module }) => [`${module}.weight`, `${module}.bias`]));
   if (slices.some(({ canonical }) => !servable.has(canonical))) return undefined;
 
-  const valuesOf = ({ canonical }: Slice) => tensors.get(checkpoint.storedName(canonical) ?? canonical)!.values;
-  const featuresOf = ({
-    module,
-    features: [from, to],
-    axis,
-    width,
-    biases,
-  }: TunedInputs): TunedFeatures | undefined => {
-    const slice = byName.get(`${module}.weight`);
-    if (!slice) return undefined;
-    const [first, end] = axis === 'rows' ? [from, to] : [0, Number.POSITIVE_INFINITY];
-    const begin = slice.indices.findIndex((index) => index >= first && index < end);
-    if (begin < 0) return undefined;
-    const last = slice.indices.findLastIndex((index) => index < end) + 1;
-    const indices = slice.indices.subarray(begin, last);
-    const weights = valuesOf(slice).subarray(begin * width, last * width);
-    const places = indices.map((index) => index - first);
-    if (axis === 'columns') {
-      const shape = [width, checkpoint.tensor(`${module}.weight`).length / width];
-      const base = takeSlice(checkpoint.tensor(`${module}.weight`), shape, { axis, indices });
-      return { weights: weights.map((value, i) => value - base[i]), places };
-    }
-    if (biases === undefined) return { weights, places };
-    const bias = byName.get(`${module}.bias`);
-    const own = bias && valuesOf(bias).subarray(begin, last);
-    const base = own ?? takeSlice(checkpoint.tensor(`${module}.bias`), [], { axis, indices });
-    return { weights, places, biases: base };
-  };
-
-  const made = new Map<string, TunedFeatures | undefined>();
+  const tensorOf = (canonical: string) => tensors.get(checkpoint.storedName(canonical) ?? canonical)!;
+  const byName = new Map(slices.map((slice) => [slice.canonical, slice]));
+  const made = new Map<string, TunedFeatures>();
   let lowest = layerInputs.length;
   for (const [layer, all] of layerInputs.entries()) {
     for (const inputs of all) {
-      const features = featuresOf(inputs);
-      made.set(inputs.weights, features);
-      if (features) lowest = Math.min(lowest, layer);
+      const slice = byName.get(`${inputs.module}.weight`);
+      const within = slice && partOf(slice, inputs);
+      if (!within) continue;
+      const bias = byName.get(`${inputs.module}.bias`);
+      const own = { weights: tensorOf(slice.canonical).values, biases: bias && tensorOf(bias.canonical).values };
+      made.set(inputs.weights, featuresOf(checkpoint, inputs, within, own));
+      lowest = Math.min(lowest, layer);
     }
   }
   const kind = taskHeadKindOf(info);
-  const { reads, tensors: headTensors } = architectureOf(config).taskHead(config, kind);
-  const taskHead = new Map(
-    headTensors(config, outputsOf(info)).map(({ name, shape }) => {
-      const { values } = tensors.get(checkpoint.storedName(name) ?? name)!;
-      const [rows, columns] = shape;
-      const isMatrix = shape.length === 2;
-      return [
-        name,
-        { shape: isMatrix ? [columns, rows] : shape, values: isMatrix ? transposed(values, rows, columns) : values },
-      ];
-    }),
-  );
+  const names = architectureOf(config).taskHead(config, kind).tensors(config, outputsOf(info));
+  const stored = new Map(names.map(({ name }) => [name, tensorOf(name)]));
   const bytes = [...tensors.values()].reduce((sum, { values }) => sum + values.byteLength, 0);
-  return { lowest, reads, kind, taskHead, bytes, features: ({ weights }) => made.get(weights) };
+  return { ...untuned(config, kind, stored), lowest, bytes, features: ({ weights }) => made.get(weights) };
+}
+
+/** A task head on a model that nothing else is tuned in. */
+export function untuned(config: ModelConfig, kind: TaskHeadKind, stored: StoredHead): ServedDelta {
+  const taskHead = new Map([...stored].map(([name, tensor]) => [name, asInput(tensor)]));
+  const bytes = [...taskHead.values()].reduce((sum, { values }) => sum + values.byteLength, 0);
+  const { reads } = architectureOf(config).taskHead(config, kind);
+  return { lowest: config.layers, reads, kind, taskHead, bytes, features: () => undefined };
+}
+
+function asInput({ shape, values }: HeadTensor): HeadTensor {
+  if (shape.length !== 2) return { shape, values };
+  const [rows, columns] = shape;
+  return { shape: [columns, rows], values: transposed(values, rows, columns) };
+}
+
+/** Tuned features of a module that a dense layer of it has. */
+interface TunedPart {
+  /** First and last + 1 in the slice. */
+  from: number;
+  to: number;
+  /** Places along the layer's axis, ascending. */
+  places: Int32Array;
+}
+
+function partOf({ indices }: Slice, { axis, features }: TunedInputs): TunedPart | undefined {
+  const [first, end] = axis === 'rows' ? features : [0, Number.POSITIVE_INFINITY];
+  const from = indices.findIndex((index) => index >= first && index < end);
+  if (from < 0) return undefined;
+  const to = indices.findLastIndex((index) => index < end) + 1;
+  return { from, to, places: indices.slice(from, to).map((index) => index - first) };
+}
+
+/** Rows as the delta has them; columns as differences from the base's. */
+function featuresOf(
+  checkpoint: Checkpoint,
+  { module, axis, width, features: [first], biases }: TunedInputs,
+  { from, to, places }: TunedPart,
+  tuned: { weights: Float32Array; biases?: Float32Array },
+): TunedFeatures {
+  const weights = tuned.weights.subarray(from * width, to * width); // [r, width]
+  if (axis === 'columns') {
+    const whole = checkpoint.tensor(`${module}.weight`);
+    const base = takeSlice(whole, [width, whole.length / width], { axis, indices: places });
+    return { weights: weights.map((value, i) => value - base[i]), places };
+  }
+  const rows = { weights: transposed(weights, to - from, width), places };
+  if (biases === undefined) return rows;
+  if (tuned.biases) return { ...rows, biases: tuned.biases.slice(from, to) };
+  const whole = checkpoint.tensor(`${module}.bias`);
+  return { ...rows, biases: Float32Array.from(places, (place) => whole[first + place]) };
 }

@@ -1,6 +1,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { invalidPart, shown, within } from '../foundation/errors';
-import type { Inputs, Opened } from '../infra/artifacts/inputs';
+import { invalidInput, invalidPart, shown, within } from '../foundation/errors';
+import type { Inputs } from '../infra/artifacts/inputs';
 import type { Implementation } from '../infra/grpc/handlers';
 import type {
   ClassifyRequest as ClassifyMessage,
@@ -8,14 +8,20 @@ import type {
   DeltaReference,
   InferenceService,
 } from '../proto/gen/hifi/v1/inference_pb';
+import { RpcError, status } from '../proto/status';
 import type { ClassifyEngine } from './classify-engine';
 import type { Classified, ClassifyRequest } from './classify-request';
 import type { DeltaNames } from './delta-names';
+import type { OpenedDeltas } from './opened-deltas';
+
+/** Most texts that may wait for an answer. */
+const MOST_WAITING = 8192;
 
 /** Dependencies of the service. */
 export interface InferenceParts {
-  engine: Pick<ClassifyEngine, 'classify'>;
+  engine: Pick<ClassifyEngine, 'classify' | 'waitingTexts'>;
   inputs: Inputs;
+  deltas: OpenedDeltas;
   /** Resolves registered names; undefined if the service knows no gateway. */
   names: Pick<DeltaNames, 'resolve'> | undefined;
 }
@@ -25,24 +31,26 @@ export function inferenceService({ engine, ...parts }: InferenceParts): Implemen
   return {
     async classify(message, { signal }) {
       const texts = textsOf(message);
-      if (message.deltas.length === 0) throw invalidPart('deltas', 'deltas is empty; it must have at least one delta');
-      const base = await parts.inputs.model(message.model, { signal });
-      const opened: Opened<string>[] = [];
-      try {
-        for (const [i, reference] of message.deltas.entries()) {
-          opened.push(await within(`deltas[${i}]`, () => openDelta(parts, reference, `deltas[${i}]`, signal)));
-        }
-        const request: ClassifyRequest = { base, deltas: opened.map(({ what }) => what), ...texts };
-        const answers = await engine.classify(request, signal);
-        return responseOf(message, answers);
-      } finally {
-        for (const each of opened) await each.release();
+      admit(engine.waitingTexts);
+      const model = await parts.inputs.model(message.model, { signal });
+      const folders: string[] = [];
+      for (const [i, reference] of message.deltas.entries()) {
+        folders.push(await within(`deltas[${i}]`, () => folderOf(parts, reference, signal)));
       }
+      const request: ClassifyRequest = { model, deltas: folders, ...texts };
+      return responseOf(message, await engine.classify(request, signal));
     },
   };
 }
 
-function textsOf({ texts, secondTexts, maxLength }: ClassifyMessage): Omit<ClassifyRequest, 'base' | 'deltas'> {
+/** @throws RpcError RESOURCE_EXHAUSTED with a retry delay */
+function admit(waiting: number): void {
+  if (waiting < MOST_WAITING) return;
+  const message = `the service is busy: ${waiting} texts wait for an answer; try again in 1 s`;
+  throw new RpcError(status.RESOURCE_EXHAUSTED, 'BUSY', message, { retrySeconds: 1 });
+}
+
+function textsOf({ texts, secondTexts, maxLength }: ClassifyMessage): Omit<ClassifyRequest, 'model' | 'deltas'> {
   if (texts.length === 0) throw invalidPart('texts', 'texts is empty; it must have at least one text');
   if (secondTexts.length > 0 && secondTexts.length !== texts.length) {
     throw invalidPart('second_texts', `second_texts has ${secondTexts.length} texts; texts has ${texts.length}`);
@@ -52,24 +60,21 @@ function textsOf({ texts, secondTexts, maxLength }: ClassifyMessage): Omit<Class
 }
 
 /** Folder of a delta. */
-async function openDelta(
-  { inputs, names }: Pick<InferenceParts, 'inputs' | 'names'>,
+async function folderOf(
+  { inputs, deltas, names }: Omit<InferenceParts, 'engine'>,
   { delta }: DeltaReference,
-  field: string,
   signal: AbortSignal,
-): Promise<Opened<string>> {
+): Promise<string> {
   switch (delta.case) {
+    case 'name':
+      if (names) return await deltas.folder((await names.resolve(delta.value, signal)).files, signal);
+      throw invalidPart('name', `name is ${shown(delta.value)}; the service knows no gateway: --gateway names one`);
     case 'artifact':
-      return await inputs.delta(delta.value, signal);
+      return await deltas.folder(delta.value, signal);
     case 'path':
-      return { what: await inputs.model(delta.value, { signal }), release: async () => {} };
-    case 'name': {
-      const unknown = `${field}.name is ${shown(delta.value)}; this service knows no gateway: --gateway HOST:PORT names it`;
-      if (!names) throw invalidPart('name', unknown);
-      return await inputs.delta((await names.resolve(delta.value, signal)).files, signal);
-    }
+      return await inputs.model(delta.value, { signal });
     default:
-      throw invalidPart(field, `${field} must have name, artifact or path`);
+      throw invalidInput('a delta must have name, artifact or path');
   }
 }
 

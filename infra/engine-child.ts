@@ -29,6 +29,9 @@ export type FromChild =
   | { type: 'result'; result: unknown }
   | { type: 'error'; code: ErrorCode; message: string; part: ErrorPart; trace: string };
 
+/** Error on its way to the parent. */
+export type Crossing = FromChild & { type: 'error' };
+
 /** Part of the input that an error names. */
 type ErrorPart = Pick<HifiError, 'field' | 'value' | 'expected'>;
 
@@ -130,7 +133,7 @@ async function answer(
 }
 
 /** Converts an error to a message for the parent. */
-export function crossing(thrown: unknown): FromChild & { type: 'error' } {
+export function crossing(thrown: unknown): Crossing {
   const error = HifiError.from(thrown);
   const { code, message, field, value, expected } = error;
   return { type: 'error', code, message, part: { field, value, expected }, trace: traceOf(thrown) };

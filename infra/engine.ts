@@ -1,6 +1,6 @@
 import { cancelled, engineLost, HifiError } from '../foundation/errors';
 import { unlessAborted } from '../foundation/unless-aborted';
-import type { FromChild } from './engine-child';
+import type { Crossing } from './engine-child';
 import { EngineProcess, type StartOptions } from './engine-process';
 
 /** Supervision of an engine's process, set by a service for all its engines. */
@@ -190,7 +190,7 @@ export class Engine {
 }
 
 /** Converts the child's error to an error of the parent. */
-export function crossed({ code, message, part, trace }: FromChild & { type: 'error' }): HifiError {
+export function crossed({ code, message, part, trace }: Crossing): HifiError {
   return Object.assign(new HifiError(code, message, `in the child process: ${trace}`), part);
 }
 

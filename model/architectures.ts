@@ -44,12 +44,16 @@ export function runLayers<V>(
 ): V {
   let output = x;
   for (let layer = from; layer < to; layer++) {
-    const isLast = layer === config.layers - 1;
-    const isOneToken = reads === 'first' || reads === 'last';
-    output = runLayer(net, config, layer, output, isLast && isOneToken ? reads : 'all');
-    if (isLast && reads === 'mean') output = net.meanToken(output);
+    output = runLayer(net, config, layer, output, queryTokens(config, layer, reads));
+    if (layer === config.layers - 1 && reads === 'mean') output = net.meanToken(output);
   }
   return output;
+}
+
+/** Tokens that have queries in a layer: in the last one those that a task head reads. */
+export function queryTokens({ layers }: ModelConfig, layer: number, reads: Readout): QueryTokens {
+  const isOneToken = reads === 'first' || reads === 'last';
+  return layer === layers - 1 && isOneToken ? reads : 'all';
 }
 
 /** One layer, for the tokens that are to have queries in it. // tokens [d] → tokens [d] */
@@ -61,7 +65,11 @@ export function runLayer<V>(
   tokens: QueryTokens = 'all',
 ): V {
   const architecture = architectureOf(config);
-  const asking = tokens === 'all' ? x : tokens === 'first' ? net.firstToken(x) : net.lastToken(x);
+  const asking = askingTokens(net, x, tokens);
   const heads = architecture.attend(net, config, layer, x, asking, tokens);
   return architecture.afterHeads(net, config, layer, asking, heads);
 }
+
+/** Picks the tokens that have queries. // tokens → tokens */
+export const askingTokens = <V>(net: Operations<V>, x: V, tokens: QueryTokens): V =>
+  tokens === 'all' ? x : tokens === 'first' ? net.firstToken(x) : net.lastToken(x);

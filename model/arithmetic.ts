@@ -166,7 +166,11 @@ function memo<Result>(make: (x: string) => Result): (x: string) => Result {
 const TILE = 32;
 
 /** Transposes [rows, columns] → [columns, rows]. */
-export function transposed<Numbers extends Float32Array | Int8Array>(matrix: Numbers, rows: number, columns: number): Numbers {
+export function transposed<Numbers extends Float32Array | Int8Array>(
+  matrix: Numbers,
+  rows: number,
+  columns: number,
+): Numbers {
   const turned = new (matrix.constructor as new (length: number) => Numbers)(matrix.length);
   for (let left = 0; left < columns; left += TILE) {
     const right = Math.min(columns, left + TILE);

@@ -1,10 +1,10 @@
 import type { ModelConfig, Readout, TaskHeadKind } from './architecture';
-import { architectureOf, runLayers } from './architectures';
+import { architectureOf, askingTokens, queryTokens } from './architectures';
 import { float32Arithmetic } from './arithmetic';
 import type { GraphSource } from './graph-source';
 import { OnnxGraph, type WeightsFile } from './onnx';
 import { OnnxNetwork } from './onnx-network';
-import { type TunedAxes, type TunedInputs, tunedArithmetic } from './tuned-arithmetic';
+import { TunedArithmetic, type TunedAxes, type TunedInputs } from './tuned-arithmetic';
 
 /**
  * Graphs that answer for many deltas on one base: the embeddings, each layer, and the task head.
@@ -28,24 +28,34 @@ export function embeddingGraph(source: GraphSource, weights?: WeightsFile): Uint
 /** Graph of a layer, and its inputs beside the state and `attention_mask`. */
 export interface LayerGraph {
   model: Uint8Array;
-  tuned: TunedInputs[];
+  tuned: readonly TunedInputs[];
+  /** False if it runs one delta at a time. */
+  together: boolean;
 }
 
 /**
- * One layer, whose heads' rows and columns are inputs.
+ * One layer, whose heads' rows and columns are inputs. Its deltas may share the state, unless the
+ * task head reads the last token of it: then the state is [D·B, S, d].
  *
  * @param reads tokens that the task head reads; the last layer gives these alone
  */
 export function layerGraph(source: GraphSource, layer: number, reads: Readout, weights?: WeightsFile): LayerGraph {
   const { config } = source;
+  const architecture = architectureOf(config);
   const graph = new OnnxGraph(`layer ${layer}`, { weights });
-  const tuned: TunedInputs[] = [];
-  const arithmetic = tunedArithmetic(graph, tunedAxes(config, layer), (inputs) => tuned.push(inputs));
+  const state = graph.input(STATE.input, 'float32', ['N', 'S', config.hiddenSize]);
+  const arithmetic = new TunedArithmetic(graph, tunedAxes(config, layer), { state, mask: 'attention_mask' });
   const net = OnnxNetwork.start(graph, source, arithmetic, {});
-  const x = { name: graph.input(STATE.input, 'float32', ['N', 'S', config.hiddenSize]), width: config.hiddenSize };
-  const y = runLayers(net, config, reads, x, layer, layer + 1);
-  graph.output(STATE.output, net.wide(y), 'float32', ['N', 'Sq', config.hiddenSize]);
-  return { model: graph.toModel(), tuned };
+  const x = { name: state, width: config.hiddenSize };
+  const tokens = queryTokens(config, layer, reads);
+  const asking = askingTokens(net, x, tokens);
+  const heads = architecture.attend(net, config, layer, x, asking, tokens);
+  const own = { ...asking, name: arithmetic.own(asking.name) };
+  const after = architecture.afterHeads(net, config, layer, own, heads);
+  const y = layer === config.layers - 1 && reads === 'mean' ? net.meanToken(after) : after;
+  graph.output(STATE.output, net.wide(y), 'float32', ['D·B', 'Sq', config.hiddenSize]);
+  const { inputs: tuned, together } = arithmetic;
+  return { model: graph.toModel(), tuned, together };
 }
 
 /** Axis by which a head owns parts of each module of a layer. */

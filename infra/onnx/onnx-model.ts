@@ -1,3 +1,4 @@
+import * as fs from 'node:fs';
 import * as path from 'node:path';
 import * as ort from 'onnxruntime-node';
 import { type Encoded, lengthsOf, type PaddedBatch, padBatch } from '../../data/batches';
@@ -5,12 +6,20 @@ import { readTaskHeadInfo } from '../../delta/classifier-config';
 import { meaningOf, type TunedModel } from '../../delta/inference';
 import type { EvaluateRequest, InferenceOptions } from '../../delta/inference-options';
 import { evaluateRows, type Logits } from '../../delta/logits';
-import { ONNX_FILES, onnxDtypeOf } from '../../delta/onnx-folder';
+import { ONNX_FILES, onnxDtypeOf, weightsFileOf } from '../../delta/onnx-folder';
 import { failed, invalidInput } from '../../foundation/errors';
 import { usableCores } from '../../foundation/usable-cores';
 import { readModelConfig } from '../../model/config';
 import { selectDevice } from '../../model/onnx-device';
 import type { OnnxDtype } from '../../model/onnx-dtype';
+
+/** Exported model in onnxruntime. */
+export interface OnnxTunedModel extends TunedModel {
+  /** Size of its file and of a separate file of weights, in bytes. */
+  bytes: number;
+  /** Logits of a batch. // [B, C], of tokens [B, S, C] */
+  run(batch: PaddedBatch): Promise<Float32Array>;
+}
 
 /** Name of a model's input → the tokenizer's output. */
 const INPUTS: Record<string, (batch: PaddedBatch) => Int32Array> = {
@@ -31,7 +40,7 @@ export async function openOnnxModel(
   folder: string,
   { device, threads }: Pick<InferenceOptions, 'device' | 'threads'>,
   dtype: OnnxDtype = onnxDtypeOf(folder) ?? 'fp32',
-): Promise<TunedModel> {
+): Promise<OnnxTunedModel> {
   const config = readModelConfig(folder);
   const file = path.join(folder, ONNX_FILES[dtype]);
   const used = await selectDevice(device);
@@ -60,6 +69,8 @@ export async function openOnnxModel(
       folder,
       config,
       ...meaningOf(readTaskHeadInfo({ config, folder }, outputs)),
+      bytes: sizeOf(file) + sizeOf(path.join(path.dirname(file), weightsFileOf(file))),
+      run,
       logits: (rows, batchSize) => evaluateRows(run, new PaddedRows(rows, config.padTokenId), batchSize, rows),
       close: () => session.release(),
     };
@@ -68,6 +79,9 @@ export async function openOnnxModel(
     throw error;
   }
 }
+
+/** Size in bytes; 0 of a missing file. */
+const sizeOf = (file: string) => fs.statSync(file, { throwIfNoEntry: false })?.size ?? 0;
 
 /** int64 [B, S] */
 const tensorOf = (values: Int32Array, { B, S }: PaddedBatch) =>
