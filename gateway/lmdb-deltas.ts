@@ -19,10 +19,12 @@ export class LmdbDeltas implements DeltaStore {
 
   async change(name: string, change: (before: NamedDelta | undefined) => NamedDelta): Promise<NamedDelta> {
     const { deltas, files, marks } = this.tables;
-    const after = await this.tables.transaction(() => {
+    let changed = false;
+    const result = await this.tables.transaction(() => {
       const before = deltas.get(name);
       const after = change(before);
-      if (after === before) return after;
+      changed = after !== before;
+      if (!changed) return after;
       deltas.put(name, after);
       // The time makes it differ from every revision of a state directory that was deleted.
       marks.put(REVISION, Math.max(Date.now(), (marks.get(REVISION) ?? 0) + 1));
@@ -31,8 +33,8 @@ export class LmdbDeltas implements DeltaStore {
       for (const sha256 of old) if (!current.has(sha256)) files.remove([sha256, keyOf(name)]);
       return after;
     });
-    this.emitter.emit('change');
-    return after;
+    if (changed) this.emitter.emit('change');
+    return result;
   }
 
   *list(from = ''): Generator<NamedDelta> {
