@@ -4,6 +4,7 @@ import { PROBLEMS } from '../delta/problems';
 import { sigmoid } from '../delta/thresholds';
 import { failed } from '../foundation/errors';
 import type { Classified, ScoredLabel } from './classify-request';
+import { concatenated } from './served-base';
 import type { TaskHead } from './served-model';
 
 /**
@@ -20,12 +21,7 @@ export function answersOf(
   values: readonly Float32Array[],
 ): Classified[] {
   const asked = values.map((all, i) => askedOf(all, rows.windows[i].asked?.at, outputs));
-  const joined = new Float32Array(asked.reduce((sum, { length }) => sum + length, 0));
-  let offset = 0;
-  for (const part of asked) {
-    joined.set(part, offset);
-    offset += part.length;
-  }
+  const joined = concatenated(asked);
   const strange = joined.find((value) => !Number.isFinite(value));
   if (strange !== undefined) throw failed(`the model's logits hold ${strange}; they must be finite`);
   const all = rowLogits(rows, { values: joined, outputs });

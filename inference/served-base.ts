@@ -23,13 +23,14 @@ interface Layer {
 /** Delta of a state; `undefined` stands for all that do not differ from the base yet. */
 type Of = ServedDelta | undefined;
 
-/** Tokens' state of some deltas: B sequences for each. // float32 [deltas·B, S, d] */
+/**
+ * Tokens' state of some deltas: B sequences for each. A token that a task head reads by itself comes
+ * twice. // float32 [deltas·B, S or 2, d]
+ */
 interface State {
   /** Deltas in the order of the state. */
   of: readonly Of[];
   values: Float32Array;
-  /** S, or 1 if only the token is left that the task head reads. */
-  tokens: number;
 }
 
 /**
@@ -103,7 +104,7 @@ export class ServedBase {
       for (const [i, delta] of of.entries()) {
         const own = after.values.subarray(i * size, (i + 1) * size);
         const asking = delta ? [delta] : reading.filter(({ lowest }) => lowest >= L);
-        for (const each of asking) logits.set(each, await this.logits(each, own, after.tokens, batch));
+        for (const each of asking) logits.set(each, await this.logits(each, own, batch));
       }
     }
     return deltas.map((delta) => logits.get(delta)!);
@@ -117,14 +118,9 @@ export class ServedBase {
     this.checkpoint.close();
   }
 
-  private async embedded({ B, S, ids, typeIds, mask }: PaddedBatch): Promise<State> {
-    const given: Record<string, Int32Array> = { input_ids: ids, token_type_ids: typeIds, attention_mask: mask };
-    const feeds = this.embeddings.inputNames.map((name) => [
-      name,
-      new ort.Tensor('int64', BigInt64Array.from(given[name], BigInt), [B, S]),
-    ]);
-    const { [STATE.output]: output } = await this.embeddings.run(Object.fromEntries(feeds));
-    return { of: [undefined], values: output.data as Float32Array, tokens: S };
+  private async embedded(batch: PaddedBatch): Promise<State> {
+    const { [STATE.output]: output } = await this.embeddings.run(tokenFeeds(this.embeddings, batch, 1));
+    return { of: [undefined], values: output.data as Float32Array };
   }
 
   /** Runs a layer. @param of deltas of the result: those of the state, or more that start here */
@@ -139,25 +135,19 @@ export class ServedBase {
       const values = from.values.subarray(at * size, (at + 1) * size);
       parts.push(await this.runLayer(layer, { ...from, of: [each], values }, [each], batch));
     }
-    return { of, values: concatenated(parts.map(({ values }) => values)), tokens: parts[0].tokens };
+    return { of, values: concatenated(parts.map(({ values }) => values)) };
   }
 
   private async runLayer(layer: Layer, from: State, of: readonly Of[], batch: PaddedBatch): Promise<State> {
-    const { B, S } = batch;
+    const { S } = batch;
     const { hiddenSize: d } = this.checkpoint.config;
-    // A product of a single row takes another kernel, with other bits: a single sequence whose last
-    // layer leaves one token runs twice.
-    const twice = of.length * B === 1 && this.isLast(layer);
-    const N = twice ? 2 : of.length * B;
-    const values = twice ? concatenated([from.values, from.values]) : from.values;
     const feeds = {
-      [STATE.input]: new ort.Tensor('float32', values, [values.length / (S * d), S, d]),
-      attention_mask: new ort.Tensor('int64', repeated(batch.mask, N / B), [N, S]),
+      [STATE.input]: new ort.Tensor('float32', from.values, [from.values.length / (S * d), S, d]),
+      ...tokenFeeds(layer.session, batch, of.length),
       ...this.feeds(layer, of),
     };
     const { [STATE.output]: output } = await layer.session.run(feeds);
-    const all = output.data as Float32Array;
-    return { of, values: twice ? all.subarray(0, all.length / 2) : all, tokens: output.dims[1] };
+    return { of, values: output.data as Float32Array };
   }
 
   /** Inputs of a layer's tuned parts. Those of one delta need no copy. */
@@ -177,24 +167,21 @@ export class ServedBase {
     return number;
   }
 
-  private isLast = (layer: Layer) => !this.layers.includes(layer);
-
-  private async logits(delta: ServedDelta, x: Float32Array, tokens: number, { B, mask, S }: PaddedBatch) {
+  private async logits(delta: ServedDelta, x: Float32Array, batch: PaddedBatch): Promise<Float32Array> {
+    const { B, S } = batch;
     const session = await this.head(delta.kind);
     const { hiddenSize: d } = this.checkpoint.config;
-    const twice = B * tokens === 1;
-    const N = twice ? 2 : B;
     const tensors = [...delta.taskHead].map(([name, { shape, values }]) => [
       name,
       new ort.Tensor('float32', values, shape),
     ]);
     const { logits } = await session.run({
-      [STATE.input]: new ort.Tensor('float32', twice ? concatenated([x, x]) : x, [N, tokens, d]),
-      attention_mask: new ort.Tensor('int64', repeated(mask, N / B), [N, S]),
+      [STATE.input]: new ort.Tensor('float32', x, [B, x.length / (B * d), d]),
+      ...tokenFeeds(session, batch, 1),
       ...Object.fromEntries(tensors),
     });
-    const values = logits.data as Float32Array;
-    return twice ? values.subarray(0, values.length / 2) : values;
+    const tokens = delta.reads === 'every' ? S : 1;
+    return cut(logits.data as Float32Array, [B, ...logits.dims.slice(1)], tokens, delta.outputs);
   }
 
   private head(kind: TaskHeadKind): Promise<ort.InferenceSession> {
@@ -225,10 +212,11 @@ function expanded(state: State, of: readonly Of[]): State {
     const at = known < 0 ? shared : known;
     return state.values.subarray(at * size, (at + 1) * size);
   });
-  return { of, values: concatenated(parts), tokens: state.tokens };
+  return { of, values: concatenated(parts) };
 }
 
-function concatenated(parts: readonly Float32Array[]): Float32Array {
+/** Parts one after the other. */
+export function concatenated(parts: readonly Float32Array[]): Float32Array {
   const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
   let offset = 0;
   for (const part of parts) {
@@ -238,11 +226,28 @@ function concatenated(parts: readonly Float32Array[]): Float32Array {
   return all;
 }
 
-/** Int64 copies of a mask, one after the other. */
-function repeated(mask: Int32Array, times: number): BigInt64Array {
-  const all = new BigInt64Array(mask.length * times);
-  for (let i = 0; i < all.length; i++) all[i] = BigInt(mask[i % mask.length]);
-  return all;
+/** Leaves out rows and columns at the end. // [B, R, C] → [B, rows, columns] */
+function cut(values: Float32Array, [B, R, C]: readonly number[], rows: number, columns: number): Float32Array {
+  if (R === rows && C === columns) return values;
+  const left = new Float32Array(B * rows * columns);
+  for (let row = 0; row < B * rows; row++) {
+    const from = (Math.floor(row / rows) * R + (row % rows)) * C;
+    left.set(values.subarray(from, from + columns), row * columns);
+  }
+  return left;
+}
+
+/** Inputs of a graph that a batch's tokens give, once for each of `times` deltas. // int64 [times·B, S] */
+function tokenFeeds({ inputNames }: ort.InferenceSession, { B, S, ...batch }: PaddedBatch, times: number): Feeds {
+  const given = { input_ids: batch.ids, token_type_ids: batch.typeIds, attention_mask: batch.mask };
+  const feeds: Feeds = {};
+  for (const [name, values] of Object.entries(given)) {
+    if (!inputNames.includes(name)) continue;
+    const all = new BigInt64Array(values.length * times);
+    for (let i = 0; i < all.length; i++) all[i] = BigInt(values[i % values.length]);
+    feeds[name] = new ort.Tensor('int64', all, [times * B, S]);
+  }
+  return feeds;
 }
 
 async function openLayer(

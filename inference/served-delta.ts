@@ -30,7 +30,9 @@ export interface ServedDelta {
   lowest: number;
   reads: Readout;
   kind: TaskHeadKind;
-  /** Tensors of the task head by name. */
+  /** C. */
+  outputs: number;
+  /** Tensors of the task head by name, for at least two logits. */
   taskHead: ReadonlyMap<string, HeadTensor>;
   /** Size in bytes. */
   bytes: number;
@@ -81,10 +83,24 @@ export function servedDelta(
 
 /** A task head on a model that nothing else is tuned in. */
 export function untuned(config: ModelConfig, kind: TaskHeadKind, stored: StoredHead): ServedDelta {
-  const taskHead = new Map([...stored].map(([name, tensor]) => [name, asInput(tensor)]));
+  const { reads, output } = architectureOf(config).taskHead(config, kind);
+  const [outputs] = stored.get(`${output}.weight`)!.shape;
+  const taskHead = new Map(
+    [...stored].map(([name, tensor]) => [name, asInput(name.startsWith(`${output}.`) ? ofTwo(tensor) : tensor)]),
+  );
   const bytes = [...taskHead.values()].reduce((sum, { values }) => sum + values.byteLength, 0);
-  const { reads } = architectureOf(config).taskHead(config, kind);
-  return { lowest: config.layers, reads, kind, taskHead, bytes, features: () => undefined };
+  return { lowest: config.layers, reads, kind, outputs, taskHead, bytes, features: () => undefined };
+}
+
+/**
+ * Adds a row of zeros to a single one: a product with one column takes another kernel in
+ * onnxruntime, whose bits depend on the number of rows.
+ */
+function ofTwo({ shape: [rows, ...across], values }: HeadTensor): HeadTensor {
+  if (rows > 1) return { shape: [rows, ...across], values };
+  const two = new Float32Array(2 * values.length);
+  two.set(values);
+  return { shape: [2, ...across], values: two };
 }
 
 function asInput({ shape, values }: HeadTensor): HeadTensor {

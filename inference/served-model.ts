@@ -15,7 +15,7 @@ import { openCheckpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
 import { filesState } from '../model/files-state';
 import { loadTokenizer, type Tokenizer } from '../model/tokenizer';
-import { ServedBase } from './served-base';
+import { concatenated, ServedBase } from './served-base';
 import { type ServedDelta, servedDelta, untuned } from './served-delta';
 import type { Warm } from './warm-cache';
 
@@ -104,9 +104,15 @@ async function openOnnxFolder(folder: string, threads: number): Promise<ServedMo
       throw invalidPart('deltas', `${path.basename(folder)} is an exported model: deltas need their base`);
     },
     async run(batch) {
-      // A product of a single row takes another kernel, with other bits: a single text runs twice.
-      const logits = await model.run(batch.B === 1 ? twice(batch) : batch);
-      return [batch.B === 1 ? logits.subarray(0, logits.length / 2) : logits];
+      // Products of one row, or with one column, take other kernels, whose bits depend on the number
+      // of rows: a single text runs twice, and alone if it has one logit.
+      const alone = own.outputs === 1;
+      const parts: Float32Array[] = [];
+      for (const part of alone ? rowsOf(batch) : [batch]) {
+        const logits = await model.run(part.B === 1 ? twice(part) : part);
+        parts.push(part.B === 1 ? logits.subarray(0, logits.length / 2) : logits);
+      }
+      return [concatenated(parts)];
     },
     close: async () => model.close(),
   };
@@ -124,6 +130,21 @@ function headOf(
     bytes: delta?.bytes ?? 0,
     ...(delta && { delta }),
   };
+}
+
+function rowsOf({ B, S, ...batch }: PaddedBatch): PaddedBatch[] {
+  return Array.from({ length: B }, (_, b) => {
+    const row = (values: Int32Array) => values.subarray(b * S, (b + 1) * S);
+    const { ids, typeIds, mask, lengths } = batch;
+    return {
+      B: 1,
+      S,
+      ids: row(ids),
+      typeIds: row(typeIds),
+      mask: row(mask),
+      lengths: lengths.subarray(b, b + 1),
+    };
+  });
 }
 
 function twice({ B, S, ids, typeIds, mask, lengths }: PaddedBatch): PaddedBatch {

@@ -38,6 +38,8 @@ export interface DenseLayer {
   weight: Float32Array;
   /** [out] */
   bias?: Float32Array;
+  /** Whether the rows of its input are distances, which all sequences share. */
+  distances?: boolean;
 }
 
 /** Embedding table. */

@@ -30,6 +30,8 @@ export interface OnnxValue {
   narrow?: boolean;
   /** Factor that is still to be applied. */
   factor?: number;
+  /** Whether its rows are distances, which all sequences share. */
+  distances?: boolean;
 }
 
 /** Added to a padded key's score: the smallest float32, whose softmax is 0 beside a real score. */
@@ -98,8 +100,9 @@ export class OnnxNetwork implements Operations<OnnxValue> {
     const part = (name: string, width: number) => this.source.tensor(name).subarray(from * width, to * width);
     const weight = part(`${module}.weight`, into); // [out, into]
     const bias = this.shapes.has(`${module}.bias`) ? part(`${module}.bias`, 1) : undefined;
-    const layer = { module: rows ? `${module}.${from}` : module, out: to - from, into, weight, bias };
-    return { name: this.arithmetic.dense(this.narrow(x), layer), width: to - from, narrow: true, factor };
+    const { distances } = x;
+    const layer = { module: rows ? `${module}.${from}` : module, out: to - from, into, weight, bias, distances };
+    return { name: this.arithmetic.dense(this.narrow(x), layer), width: to - from, narrow: true, factor, distances };
   }
 
   layerNorm(x: OnnxValue, module: string, epsilon: number): OnnxValue {
@@ -147,13 +150,12 @@ export class OnnxNetwork implements Operations<OnnxValue> {
     return this.like(x, graph.node('GatherND', [this.wide(x), place], { attributes: { batch_dims: { int: 1 } } }));
   }
 
-  /** // [B, S, n] → [B, 1, n] */
+  /** As a matrix product: onnxruntime adds in another order for one sequence. // [B, S, n] → [B, 1, n] */
   meanToken(x: OnnxValue): OnnxValue {
     const { graph } = this;
     const real = this.realTokens();
-    const overTokens = (values: string) => graph.node('ReduceSum', [values, this.ints([1])]);
-    const sum = overTokens(graph.node('Mul', [this.wide(x), real])); // [B, 1, n]
-    return this.like(x, graph.node('Div', [sum, overTokens(real)]));
+    const sum = graph.node('MatMul', [this.transpose(real, [0, 2, 1]), this.wide(x)]); // [B, 1, n]
+    return this.like(x, graph.node('Div', [sum, graph.node('ReduceSum', [real, this.ints([1])])]));
   }
 
   splitHeads(x: OnnxValue, heads: number): OnnxValue {
@@ -251,7 +253,7 @@ export class OnnxNetwork implements Operations<OnnxValue> {
   /** A graph only evaluates. */
   dropout = (x: OnnxValue) => x;
 
-  distanceTable = (module: string) => this.rows(module, (table) => table);
+  distanceTable = (module: string) => ({ ...this.rows(module, (table) => table), distances: true });
 
   addDistanceBias(scores: OnnxValue, module: string, rowOf: RowOfDistance): OnnxValue {
     const { graph, distances } = this;
@@ -302,7 +304,7 @@ export class OnnxNetwork implements Operations<OnnxValue> {
   /** Operand of a product without the factor, which the product gets. */
   private operand = (x: OnnxValue) => this.narrow({ ...x, factor: undefined });
 
-  private like = ({ width }: OnnxValue, name: string): OnnxValue => ({ name, width });
+  private like = ({ width, distances }: OnnxValue, name: string): OnnxValue => ({ name, width, distances });
 
   private transpose(x: string, perm: number[]): string {
     return this.graph.node('Transpose', [x], { attributes: { perm: { ints: perm } } });

@@ -56,20 +56,24 @@ export class OnnxPlaces {
   isFuture = (tokens: QueryTokens) =>
     this.once(`future ${tokens}`, () => this.graph.node('Greater', [this.all(), this.queries(tokens)]));
 
-  /** Cosines and sines of angles. // [S, 1, dh/2] each; of last tokens [B, 1, 1, dh/2] */
+  /**
+   * Cosines and sines of angles. Those of last tokens are picked from all: computed by themselves,
+   * their bits would depend on the number of sequences. // [S, 1, dh/2] each; of last tokens [B, 1, 1, dh/2]
+   */
   turn(frequencies: readonly number[], tokens: QueryTokens): [cosine: string, sine: string] {
     const { graph } = this;
-    const key = `${tokens} ${frequencies}`;
-    const angles = this.once(`angles ${key}`, () => {
-      const one = this.once(`frequencies ${frequencies}`, () =>
-        graph.constant('float32', [frequencies.length], Float32Array.from(frequencies)),
-      );
-      const places = this.queries(tokens);
-      const byHead = tokens === 'all' ? graph.node('Unsqueeze', [places, graph.ints([1])]) : places; // [S, 1, 1]
-      return graph.node('Mul', [byHead, one]);
+    const angles = this.once(`angles ${frequencies}`, () => {
+      const one = graph.constant('float32', [frequencies.length], Float32Array.from(frequencies));
+      return graph.node('Mul', [graph.node('Unsqueeze', [this.queries('all'), graph.ints([1])]), one]);
     });
-    const of = (op: 'Cos' | 'Sin') => this.once(`${op} ${key}`, () => graph.node(op, [angles]));
-    return [of('Cos'), of('Sin')];
+    const of = (op: 'Cos' | 'Sin') => this.once(`${op} ${frequencies}`, () => graph.node(op, [angles])); // [S, 1, dh/2]
+    if (tokens !== 'last') return [of('Cos'), of('Sin')];
+    const picked = (op: 'Cos' | 'Sin') =>
+      this.once(
+        `last ${op} ${frequencies}`,
+        () => graph.node('Gather', [of(op), graph.cast(this.last(), 'int64')]), // [B, 1, 1, dh/2]
+      );
+    return [picked('Cos'), picked('Sin')];
   }
 
   private once(key: string, make: () => string): string {

@@ -3,7 +3,7 @@ import { architectureOf, askingTokens, queryTokens } from './architectures';
 import { float32Arithmetic } from './arithmetic';
 import type { GraphSource } from './graph-source';
 import { OnnxGraph, type WeightsFile } from './onnx';
-import { OnnxNetwork } from './onnx-network';
+import { OnnxNetwork, type OnnxValue } from './onnx-network';
 import { TunedArithmetic, type TunedAxes, type TunedInputs } from './tuned-arithmetic';
 
 /**
@@ -37,7 +37,7 @@ export interface LayerGraph {
  * One layer, whose heads' rows and columns are inputs. Its deltas may share the state, unless the
  * task head reads the last token of it: then the state is [D·B, S, d].
  *
- * @param reads tokens that the task head reads; the last layer gives these alone
+ * @param reads tokens that the task head reads; the last layer gives these alone, a single one twice
  */
 export function layerGraph(source: GraphSource, layer: number, reads: Readout, weights?: WeightsFile): LayerGraph {
   const { config } = source;
@@ -48,15 +48,24 @@ export function layerGraph(source: GraphSource, layer: number, reads: Readout, w
   const net = OnnxNetwork.start(graph, source, arithmetic, {});
   const x = { name: state, width: config.hiddenSize };
   const tokens = queryTokens(config, layer, reads);
-  const asking = askingTokens(net, x, tokens);
+  const asking = tokens === 'all' ? x : twice(graph, askingTokens(net, x, tokens));
   const heads = architecture.attend(net, config, layer, x, asking, tokens);
   const own = { ...asking, name: arithmetic.own(asking.name) };
   const after = architecture.afterHeads(net, config, layer, own, heads);
-  const y = layer === config.layers - 1 && reads === 'mean' ? net.meanToken(after) : after;
+  const y = layer === config.layers - 1 && reads === 'mean' ? twice(graph, net.meanToken(after)) : after;
   graph.output(STATE.output, net.wide(y), 'float32', ['D·B', 'Sq', config.hiddenSize]);
   const { inputs: tuned, together } = arithmetic;
   return { model: graph.toModel(), tuned, together };
 }
+
+/**
+ * Repeats the one token of each sequence: a product of a single row takes another kernel in
+ * onnxruntime than one of several, with other bits. // [N, 1, n] → [N, 2, n]
+ */
+const twice = (graph: OnnxGraph, { name, ...x }: OnnxValue): OnnxValue => ({
+  ...x,
+  name: graph.node('Concat', [name, name], { attributes: { axis: { int: 1 } } }),
+});
 
 /** Axis by which a head owns parts of each module of a layer. */
 function tunedAxes(config: ModelConfig, layer: number): TunedAxes {
@@ -66,7 +75,7 @@ function tunedAxes(config: ModelConfig, layer: number): TunedAxes {
 
 /**
  * Task head, whose tensors are inputs, named as in the model; weights of dense layers are
- * transposed. Output `logits`, float32 [B, C], or [B, S, C] of tokens.
+ * transposed. Output `logits`, float32 [B, Sq, C].
  */
 export function taskHeadGraph(source: GraphSource, kind: TaskHeadKind): Uint8Array {
   const { config } = source;

@@ -51,7 +51,7 @@ const BLOCK = 128;
 export class TunedArithmetic implements Arithmetic {
   /** Inputs of each tuned layer so far. */
   readonly inputs: TunedInputs[] = [];
-  /** False if a module also has an input that no sequence owns: one delta at a time can run. */
+  /** False if distances are the input of a tuned layer: one delta at a time can run. */
   together = true;
   private readonly frozen: Arithmetic;
   private readonly sizes: { deltas?: string; shares?: string } = {};
@@ -82,27 +82,29 @@ export class TunedArithmetic implements Arithmetic {
     return graph.node('Reshape', [all, tokens]);
   }
 
-  /** Repeats what the deltas share for each of them. // [B or D·B, Sq, n] → [D·B, Sq, n] */
+  /**
+   * Repeats what the deltas share for each of them. From here on they share nothing.
+   * // [B or D·B, Sq, n] → [D·B, Sq, n]
+   */
   own(x: string): string {
     const { graph } = this;
     const rows = graph.node('Reshape', [x, graph.node('Concat', [this.shares(), graph.ints([-1])], axis(0))]);
     const repeated = graph.node('Concat', [this.deltas(), graph.ints([1])], axis(0));
     const shape = graph.node('Concat', [graph.ints([-1]), this.inner(x)], axis(0));
+    this.sizes.shares = this.deltas();
     return graph.node('Reshape', [graph.node('Expand', [rows, repeated]), shape]);
   }
 
   /** Declares a layer's inputs, if its module is tuned. */
-  private declare({ module: name, into, out, bias }: DenseLayer): TunedInputs | undefined {
+  private declare({ module: name, into, out, bias, distances }: DenseLayer): TunedInputs | undefined {
     // A layer with some of a module's features is named after the first of them.
     const [, module, first = 0] = this.axes.has(name) ? [name, name] : (/^(.*)\.(\d+)$/.exec(name) ?? [name, name]);
     const along = this.axes.get(module);
     if (along === undefined) return undefined;
+    if (distances) this.together = false;
     const features: Range = [Number(first), Number(first) + out];
     const known = this.inputs.find((each) => each.module === module && each.features[0] === features[0]);
-    if (known) {
-      this.together = false;
-      return known;
-    }
+    if (known) return known;
     const { graph } = this;
     const r = `r ${name}`;
     const isRows = along === 'rows';
@@ -176,7 +178,7 @@ export class TunedArithmetic implements Arithmetic {
     return this.sizes.deltas;
   }
 
-  /** 1 if the deltas share the state, else D. // [1] */
+  /** 1 as long as the deltas share the state, else D. // [1] */
   private shares(): string {
     const { graph, counts } = this;
     const make = () =>
