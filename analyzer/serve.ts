@@ -1,4 +1,5 @@
 import { ClassifyEngine } from '../inference/classify-engine';
+import { DeltaNames } from '../inference/delta-names';
 import { OpenedDeltas } from '../inference/opened-deltas';
 import { inferenceService } from '../inference/service';
 import { Admission } from '../infra/admission';
@@ -44,7 +45,8 @@ export async function serveAnalyzer(settings: ServePart, parts: Parts): Promise<
   const deltas = new OpenedDeltas(inputs);
   parts.add(() => deltas.close());
   parts.add(() => answering.close());
-  const inference = inferenceService({ engine: answering, inputs, deltas });
+  const names = settings.registry && new DeltaNames(settings.registry);
+  const inference = inferenceService({ engine: answering, inputs, deltas, names });
   server.add(InferenceService, inference);
   const port = await start();
   const { httpPort, guard } = settings;

@@ -89,7 +89,10 @@ beforeAll(async () => {
     dataRoots: [FIXTURES, at('deltas')],
     scratch: at('scratch'),
   });
-  server.add(InferenceService, inferenceService({ engine, inputs, deltas: new OpenedDeltas(inputs) }));
+  server.add(
+    InferenceService,
+    inferenceService({ engine, inputs, deltas: new OpenedDeltas(inputs), names: undefined }),
+  );
   analyzer = `127.0.0.1:${await server.start()}`;
 });
 afterAll(async () => {
