@@ -48,7 +48,8 @@ const CALLS = 4;
 
 /**
  * Predicts each row with a model of a running service, as `predictModel` does with a local one. A
- * busy service is called again after the pause that it asks for.
+ * busy service is called again after the pause that it asks for. All rows get the version of a name
+ * that answers the first call.
  *
  * @throws HifiError INVALID_INPUT for invalid rows, or what the service refuses; NOT_FOUND for an
  *   unknown name; FAILED if the service fails or cannot be reached; CANCELLED
@@ -61,17 +62,19 @@ export async function* predictAtService(request: ServiceRequest, signal?: AbortS
   const left = new AbortController();
   const calling = signal ? AbortSignal.any([signal, left.signal]) : left.signal;
   const meter = new StageMeter('evaluate', dataset.rows, 'rows');
-  const open: Promise<Prediction[]>[] = [];
+  const open: Promise<Called>[] = [];
+  let { delta } = request;
   let done = 0;
   try {
     for (let from = 0; done < dataset.rows; ) {
-      while (open.length < CALLS && from < dataset.rows) {
-        const call = rowsFrom(client, request, dataset, from, calling);
+      while (open.length < (done === 0 ? 1 : CALLS) && from < dataset.rows) {
+        const call = rowsFrom(client, { ...request, delta }, dataset, from, calling);
         call.catch(() => {}); // awaited below
         open.push(call);
         from += batchSize;
       }
-      const rows = await open.shift()!;
+      const { rows, version } = await open.shift()!;
+      if (version !== undefined) delta = `${delta?.split(/[@:]/)[0]}:${version}`;
       done += rows.length;
       yield* meter.due(done);
       yield { kind: 'rows', rows };
@@ -92,6 +95,13 @@ function withWords({ labelColumn, labelColumns, labelSeparator, regression, ...d
   return { ...data, problem: data.task !== undefined || isPair ? undefined : 'tokens' };
 }
 
+/** Answer to one call. */
+interface Called {
+  rows: Prediction[];
+  /** Version of the delta, if it has a registered name. */
+  version?: number;
+}
+
 /** Predicts the rows of one call, from the dataset's row `from` on. */
 async function rowsFrom(
   client: GrpcClient,
@@ -99,7 +109,7 @@ async function rowsFrom(
   { texts, seconds, words, ...dataset }: Dataset,
   from: number,
   signal: AbortSignal,
-): Promise<Prediction[]> {
+): Promise<Called> {
   const to = Math.min(from + batchSize, dataset.rows);
   const given = words?.slice(from, to);
   const { results } = await patiently(client, signal, {
@@ -114,10 +124,11 @@ async function rowsFrom(
   if (answers?.rows.length !== to - from) {
     throw failed(`the service answered ${answers?.rows.length ?? 0} of ${to - from} texts`);
   }
-  return answers.rows.map((answer, i) => {
+  const rows = answers.rows.map((answer, i) => {
     const row = { text: texts[from + i], words: words?.[from + i] };
     return { row: rowNumber({ texts, ...dataset }, from + i), ...predictionOf(answers, answer, row) };
   });
+  return { rows, version: answers.version };
 }
 
 /** Calls Classify, again whenever the service is busy. */

@@ -34,12 +34,12 @@ export function inferenceService({ engine, ...parts }: InferenceParts): Implemen
       const texts = textsOf(message);
       admit(engine.waitingTexts);
       const model = await parts.inputs.model(message.model, { signal });
-      const folders: string[] = [];
+      const found: FoundDelta[] = [];
       for (const [i, reference] of message.deltas.entries()) {
-        folders.push(await within(`deltas[${i}]`, () => folderOf(parts, reference, signal)));
+        found.push(await within(`deltas[${i}]`, () => deltaOf(parts, reference, signal)));
       }
-      const request: ClassifyRequest = { model, deltas: folders, ...texts };
-      return responseOf(message, await engine.classify(request, signal));
+      const request: ClassifyRequest = { model, deltas: found.map(({ folder }) => folder), ...texts };
+      return responseOf(message, found, await engine.classify(request, signal));
     },
   };
 }
@@ -68,20 +68,30 @@ function textsOf({ texts, secondTexts, words, maxLength }: ClassifyMessage): Omi
   };
 }
 
-/** Folder of a delta. */
-async function folderOf(
+/** Delta that a request names. */
+interface FoundDelta {
+  folder: string;
+  /** Of a registered name. */
+  version?: number;
+}
+
+async function deltaOf(
   { inputs, deltas, names }: Omit<InferenceParts, 'engine'>,
   { delta }: DeltaReference,
   signal: AbortSignal,
-): Promise<string> {
+): Promise<FoundDelta> {
   switch (delta.case) {
-    case 'name':
-      if (names) return await deltas.folder((await names.resolve(delta.value, signal)).files, signal);
-      throw invalidPart('name', `name is ${shown(delta.value)}; the service knows no gateway: --gateway names one`);
+    case 'name': {
+      if (!names) {
+        throw invalidPart('name', `name is ${shown(delta.value)}; the service knows no gateway: --gateway names one`);
+      }
+      const { files, version } = await names.resolve(delta.value, signal);
+      return { folder: await deltas.folder(files, signal), version };
+    }
     case 'artifact':
-      return await deltas.folder(delta.value, signal);
+      return { folder: await deltas.folder(delta.value, signal) };
     case 'path':
-      return await inputs.model(delta.value, { signal });
+      return { folder: await inputs.model(delta.value, { signal }) };
     default:
       throw invalidInput('a delta must have name, artifact or path');
   }
@@ -89,11 +99,13 @@ async function folderOf(
 
 function responseOf(
   { deltas, top = 1 }: ClassifyMessage,
+  found: readonly FoundDelta[],
   answers: readonly HeadAnswers[],
 ): MessageInitShape<typeof ClassifyResponseSchema> {
   return {
     results: answers.map(({ labels, rows }, i) => ({
       delta: deltas[i],
+      version: found[i]?.version,
       problem: labels.problem,
       labelNames: [...labels.names],
       thresholds: thresholdsOf(labels),
