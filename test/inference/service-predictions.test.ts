@@ -5,6 +5,7 @@ import type { DataFormat } from '../../data/format';
 import { writeDelta } from '../../delta/delta';
 import type { PredictEvent, Prediction } from '../../delta/inference-options';
 import type { StoredProblem } from '../../delta/problems';
+import * as library from '../../index';
 import { ClassifyEngine } from '../../inference/classify-engine';
 import { OpenedDeltas } from '../../inference/opened-deltas';
 import { inferenceService } from '../../inference/service';
@@ -167,4 +168,16 @@ test('a service that is not there fails in one line; an abort is CANCELLED', asy
   await expect(read(predictAtService(request('regression'), AbortSignal.abort()))).rejects.toMatchObject({
     code: 'CANCELLED',
   });
+});
+
+test("the library's predict asks a running service", async () => {
+  const asked = { analyzer, credentials: { token }, model: base, delta: at('deltas', 'single-label') };
+  const texts = SENTENCES.slice(0, 3);
+  const predicted = await library.predict({ ...asked, data: { texts }, options: { batchSize: 2 } });
+  const { rows } = await read(predictAtService(request('single-label')));
+  expect(predicted).toEqual(rows.slice(0, 3));
+  const local = library.predict({ ...asked, data: { texts }, options: { threads: 1 } });
+  await expect(local).rejects.toThrow('options.threads is 1; it must be left out: the service chooses how it computes');
+  const here = library.predict({ ...asked, analyzer: 'here', data: { texts } });
+  await expect(here).rejects.toThrow('analyzer is "here"; it must be HOST:PORT, such as 127.0.0.1:7071');
 });
