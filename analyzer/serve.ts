@@ -1,4 +1,5 @@
 import { ClassifyEngine } from '../inference/classify-engine';
+import { DeltaNames } from '../inference/delta-names';
 import { OpenedDeltas } from '../inference/opened-deltas';
 import { inferenceService } from '../inference/service';
 import { Admission } from '../infra/admission';
@@ -42,6 +43,7 @@ export async function serveAnalyzer(settings: ServePart, parts: Parts): Promise<
   const deltas = new OpenedDeltas(inputs);
   parts.add(() => deltas.close());
   parts.add(() => answering.close());
-  server.add(InferenceService, inferenceService({ engine: answering, inputs, deltas }));
+  const names = settings.registry && new DeltaNames(settings.registry);
+  server.add(InferenceService, inferenceService({ engine: answering, inputs, deltas, names }));
   return { name: 'analyzer', port: await start() };
 }

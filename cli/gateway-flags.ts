@@ -5,7 +5,7 @@ import { HifiError, invalidInput } from '../foundation/errors';
 import type { GrpcClient } from '../infra/grpc/client';
 import { addressOf } from './addresses';
 import { aPath } from './flag-values';
-import { add, type Flags } from './flags';
+import { add, addJsonFlag, type Flags } from './flags';
 
 /** Adds the flags of a command that calls a gateway: its address and the credentials. */
 export function addGatewayFlags(command: Command, address?: string): void {
@@ -16,6 +16,28 @@ export function addGatewayFlags(command: Command, address?: string): void {
   add(command, '--tls-ca <file>', 'connect over TLS, with this certificate authority', aPath('file'));
   add(command, '--tls-cert <file>', 'client certificate, PEM', aPath('file'));
   add(command, '--tls-key <file>', 'key of --tls-cert, PEM', aPath('file'));
+}
+
+/** Work of a command at a gateway, with the command's arguments. */
+export type GatewayAction = (client: GrpcClient, flags: Flags, ...args: string[]) => Promise<void>;
+
+/** Adds a subcommand that calls a gateway. */
+export function addGatewayCommand(command: Command, words: string, what: string, action: GatewayAction): Command {
+  const subcommand = command.command(words).description(what);
+  addGatewayFlags(subcommand, addressOf('gateway'));
+  addJsonFlag(subcommand);
+  // commander passes the arguments, the flags and the command.
+  return subcommand.action(async (...given: unknown[]) => {
+    const flags = given.at(-2) as Flags;
+    const client = gatewayClient(flags);
+    try {
+      await action(client, flags, ...(given.slice(0, -2) as string[]));
+    } catch (thrown) {
+      throw gatewayError(thrown);
+    } finally {
+      client.close();
+    }
+  });
 }
 
 /**

@@ -56,6 +56,11 @@ const COMMANDS: readonly [name: string, what: string, load: () => CommandFile][]
     () => require('./jobs') as typeof import('./jobs'),
   ],
   [
+    'registry',
+    'name deltas at a gateway, with versions and aliases such as prod',
+    () => require('./registry') as typeof import('./registry'),
+  ],
+  [
     'completion',
     'print a script by which a shell completes commands, flags and their values',
     () => require('./completion') as typeof import('./completion'),

@@ -6,10 +6,9 @@ import type { JobEventRecord } from '../gateway/record';
 import type { GrpcClient } from '../infra/grpc/client';
 import { JOB_PATH } from '../job/job';
 import type { Job } from '../proto/gen/hifi/v1/gateway_pb';
-import { addressOf } from './addresses';
 import { oneOf, wholeNumber } from './flag-values';
-import { addJsonFlag, type Flags } from './flags';
-import { addGatewayFlags, gatewayClient, gatewayError } from './gateway-flags';
+import type { Flags } from './flags';
+import { addGatewayCommand, type GatewayAction } from './gateway-flags';
 import { bytesText, metricText, percentText, printJson, table, writeLines } from './output';
 import { inSession, type Session, show } from './session';
 import { epochLine } from './train';
@@ -19,28 +18,7 @@ const STATES = [...JOB_PATH, 'FAILED', 'CANCELLED'].map((name) => name.toLowerCa
 export function define(command: Command): void {
   const known = oneOf('--state', STATES);
   const state = Object.assign((text: string) => known(text.toLowerCase()), { takes: STATES });
-  const add = (
-    words: string,
-    what: string,
-    action: (client: GrpcClient, flags: Flags, id: string) => Promise<void>,
-  ) => {
-    const subcommand = command.command(words).description(what);
-    addGatewayFlags(subcommand, addressOf('gateway'));
-    addJsonFlag(subcommand);
-    subcommand.action(async (...given: unknown[]) => {
-      const id = typeof given[0] === 'string' ? given[0] : '';
-      const flags = (id === '' ? given[0] : given[1]) as Flags;
-      const client = gatewayClient(flags);
-      try {
-        await action(client, flags, id);
-      } catch (thrown) {
-        throw gatewayError(thrown);
-      } finally {
-        client.close();
-      }
-    });
-    return subcommand;
-  };
+  const add = (words: string, what: string, action: GatewayAction) => addGatewayCommand(command, words, what, action);
   add('list', 'list all jobs, the latest first', list)
     .option('--state <state>', `list only jobs in this state: ${STATES.join(', ')}`, state)
     .option('--most <n>', 'largest number of jobs', wholeNumber('--most', 1), 50);
@@ -169,6 +147,7 @@ async function printJob(flags: Flags, job: Job | undefined): Promise<void> {
     ['trace', job.traceId || 'none'],
     ...(job.error ? [['error', job.error.message]] : []),
     ...(job.metrics ? [['result', outcome(job)]] : []),
+    ...(job.registered ? [['registered', job.registered]] : []),
     ...job.warnings.map((warning) => ['warning', warning]),
     ...job.artifacts.map(({ name, sizeBytes, sha256 }) => [name, `${bytesText(Number(sizeBytes))}, SHA-256 ${sha256}`]),
   ];
@@ -181,7 +160,8 @@ const modelText = ({ spec }: Job) => (spec?.model.startsWith('/') ? path.basenam
 
 const stateText = ({ state }: Job) => wire().JobState[state].toLowerCase();
 
-function createdText({ createTime }: Job): string {
+/** Time of creation in UTC, to the second. */
+export function createdText({ createTime }: Pick<Job, 'createTime'>): string {
   return createTime
     ? wire()
         .timestampDate(createTime)

@@ -33,9 +33,10 @@ export async function serve(settings: ServeSettings): Promise<{ served: Served; 
     ownFolder(stateDir);
     // The lock comes before anything that another process may own: socket, jobs, runs.
     parts.add(lockFor(path.join(stateDir, `${name}.lock`), `the ${name} of ${stateDir}`));
-    const gateway =
-      name === 'gateway' || peers.gateway === undefined ? undefined : clientOf(peers.gateway, settings, parts);
-    return loadService(name)({ ...settings, gateway }, parts);
+    const clientAt = (address: string | undefined) =>
+      name === 'gateway' || address === undefined ? undefined : clientOf(address, settings, parts);
+    const gateway = clientAt(peers.gateway);
+    return loadService(name)({ ...settings, gateway, registry: clientAt(peers.registry) ?? gateway }, parts);
   });
   return { served: started, stop: end };
 }

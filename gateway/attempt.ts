@@ -2,12 +2,13 @@ import type { Logger } from '../infra/log';
 import type { Histogram, Telemetry } from '../infra/telemetry';
 import { newSpanId, siblingTraceparent } from '../infra/telemetry/traceparent';
 import { readResult } from '../job/files';
-import { type JobEvent, type JobSpec, type JobState, runAnalysis, runJob } from '../job/job';
-import type { TextDataset } from '../proto/gen/hifi/v1/dataset_pb';
+import { type JobEvent, type JobState, runAnalysis, runJob } from '../job/job';
 import { FileHolds } from './file-holds';
+import type { ServedSpec } from './job-spec';
 import { noteWhenRoom } from './note-when-room';
 import type { Happening, JobRecord, Phase } from './record';
 import { RecordPlace } from './record-results';
+import { registerResult } from './registry/register-result';
 import { remoteStages, type Workers } from './remote-stages';
 import type { OnAnswer } from './scheduler';
 import type { Claim, JobStore } from './store';
@@ -19,7 +20,7 @@ export interface AttemptParts extends Workers {
   seconds: Histogram;
   log: Logger;
   /** Returns the job's spec, from its stored form. */
-  specOf(stored: unknown): Promise<JobSpec<TextDataset> & { analyzeOnly: boolean }>;
+  specOf(stored: unknown): Promise<ServedSpec>;
 }
 
 /** Records what happened to the job. */
@@ -62,7 +63,12 @@ export async function attempt(
     for (;;) {
       const { done, value: event } = await events.next();
       if (done) return undefined;
-      if (event.kind === 'state') return event.state;
+      if (event.kind === 'state') {
+        if (event.state === 'SUCCEEDED' && spec.registerAs !== undefined) {
+          await note(...(await registerResult(spec.registerAs, record, place, parts, signal)));
+        }
+        return event.state;
+      }
       // A stored result is not an answer of a service.
       if (event.kind !== 'artifact' || !event.kept) onAnswer(advances(event, record));
       await note(...(await happeningsOf(event, place)));

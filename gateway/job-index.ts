@@ -67,7 +67,7 @@ export class JobIndex {
     return [...this.tables.ended.getKeys({ end: [time, ''] })].map(([, id]) => id);
   }
 
-  /** Returns true if any job has a file. */
+  /** Returns true if any job or registered delta has a file. */
   hasFile(sha256: string): boolean {
     const [found] = this.tables.files.getKeys({ start: [sha256, ''], end: [sha256, PAST_IDS], limit: 1 });
     return found !== undefined;

@@ -35,6 +35,7 @@ export function jobMessage(record: JobRecord, spec: JobSpec): MessageInitShape<t
     updateTime: timestampFromMs(record.updateTime),
     warnings,
     lastSequence: record.sequence,
+    registered: record.registered,
   };
 }
 

@@ -9,9 +9,14 @@ import type { JobSpec as SpecMessage } from '../proto/gen/hifi/v1/gateway_pb';
 import { onnxDtypesOf } from '../proto/onnx';
 import { analysisOptionsOf, selectionOptionsOf, trainingOptionsOf } from '../proto/options';
 import { RpcError, rpcErrorOf, status } from '../proto/status';
+import { checkName } from './registry/reference';
 
 /** A job's spec with its defaults filled in. */
-export type ServedSpec = JobSpec<TextDataset> & { analyzeOnly: boolean };
+export type ServedSpec = JobSpec<TextDataset> & {
+  analyzeOnly: boolean;
+  /** Name under which to register the delta. */
+  registerAs?: string;
+};
 
 /** Longest wait for the analyzer's description of a model, in milliseconds. */
 const DESCRIBE_MS = 5000;
@@ -37,7 +42,15 @@ export function servedSpec(spec: SpecMessage): ServedSpec {
     exports: spec.exports.map(formatNamed),
     onnxDtypes: onnxDtypesOf(spec.onnxDtypes, 'spec.onnx_dtypes'),
     analyzeOnly: spec.analyzeOnly ?? false,
+    ...(spec.registerAs !== undefined && { registerAs: nameOf(spec.registerAs, spec.analyzeOnly === true) }),
   };
+}
+
+function nameOf(name: string, analyzeOnly: boolean): string {
+  const field = 'spec.register_as';
+  checkName(name, field);
+  if (!analyzeOnly) return name;
+  throw invalidValue({ field, value: shown(name), expected: 'left out: an analysis makes no delta' });
 }
 
 function formatNamed(format: string, i: number): ExportFormat {

@@ -3,6 +3,7 @@ import { type Database, open, type RootDatabase } from 'lmdb';
 import { failed, isNoSpace, noRoom } from '../foundation/errors';
 import type { JobState } from '../job/job';
 import type { JobEventRecord, JobRecord } from './record';
+import type { NamedDelta } from './registry/named-delta';
 import type { Accepted } from './store';
 
 /**
@@ -34,9 +35,15 @@ export class JobTables {
   readonly states: Database<true, [JobState, string]>;
   /** [time of the last change, id]: the jobs that have ended. */
   readonly ended: Database<true, [number, string]>;
-  /** [SHA-256, id]: the jobs that have an artifact, as a result or in their spec. */
+  /**
+   * [SHA-256, id]: the jobs that have an artifact, as a result or in their spec. [SHA-256, `NAME:`]:
+   * the registered deltas that have it.
+   */
   readonly files: Database<true, [string, string]>;
-  private readonly layout: Database<number, string>;
+  /** Name → registered delta. */
+  readonly deltas: Database<NamedDelta, string>;
+  /** `version` of this layout; revision of the registered `deltas`. */
+  readonly marks: Database<number, string>;
 
   /**
    * Opens the tables and converts a store of the first layout in one transaction.
@@ -58,8 +65,9 @@ export class JobTables {
       this.states = this.root.openDB('states', { encoding: 'json' });
       this.ended = this.root.openDB('ended', { encoding: 'json' });
       this.files = this.root.openDB('files', { encoding: 'json' });
-      this.layout = this.root.openDB('layout', { encoding: 'json' });
-      const found = this.layout.get('version') ?? 1;
+      this.deltas = this.root.openDB('deltas', { encoding: 'json' });
+      this.marks = this.root.openDB('layout', { encoding: 'json' });
+      const found = this.marks.get('version') ?? 1;
       if (found > LAYOUT)
         throw failed(`the job store has layout ${found}; this version of hifi knows ${LAYOUT} at most`);
       if (found < LAYOUT) this.root.transactionSync(() => this.convert(convert));
@@ -96,7 +104,7 @@ export class JobTables {
       const { spec, ...record } = this.jobs.get(id) as JobRecord & { spec: unknown };
       file(this, record, spec);
     }
-    this.layout.put('version', LAYOUT);
+    this.marks.put('version', LAYOUT);
   }
 }
 

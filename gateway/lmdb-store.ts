@@ -4,6 +4,7 @@ import { isNoSpace } from '../foundation/errors';
 import { JOB_PATH, type JobState } from '../job/job';
 import { JobIndex } from './job-index';
 import { JobTables } from './job-tables';
+import { LmdbDeltas } from './lmdb-deltas';
 import { after, type Happening, hasEnded, type JobEventRecord, type JobRecord } from './record';
 import {
   type Accepted,
@@ -54,6 +55,7 @@ interface Read {
  */
 export class LmdbStore implements JobStore {
   readonly shared = false;
+  readonly deltas: LmdbDeltas;
   private readonly tables: JobTables;
   private readonly index: JobIndex;
   private readonly emitter = new EventEmitter().setMaxListeners(0);
@@ -85,6 +87,7 @@ export class LmdbStore implements JobStore {
       new JobIndex(tables).add(record, spec);
     });
     this.index = new JobIndex(this.tables);
+    this.deltas = new LmdbDeltas(this.tables);
   }
 
   async create(job: NewJob, limit: number, refuse: Refusals): Promise<{ record: JobRecord; created: boolean }> {

@@ -50,7 +50,12 @@ export class RecordPlace implements JobPlace {
   async exported(): Promise<void> {}
 
   async write<N extends ResultName>(name: N, content: ResultFiles[N]): Promise<void> {
-    await this.put({ name, ...(await this.holds.addText(resultText(content))) });
+    await this.writeText(name, resultText(content));
+  }
+
+  /** Stores a text as a result. */
+  async writeText(name: string, text: string): Promise<void> {
+    await this.put({ name, ...(await this.holds.addText(text)) });
   }
 
   /**

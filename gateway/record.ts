@@ -42,6 +42,8 @@ export interface JobRecord {
   epochs: number;
   metrics?: TrainMetrics;
   artifacts: Artifact[];
+  /** Registered version of the delta, `NAME:VERSION`. */
+  registered?: string;
   warnings: string[];
   error?: JobError;
   cancelRequested?: true;
@@ -74,6 +76,7 @@ export type Happening =
   | { kind: 'warning'; message: string }
   | { kind: 'checkpoint'; step: number }
   | { kind: 'metrics'; metrics: TrainMetrics }
+  | { kind: 'registered'; reference: string }
   | { kind: 'error'; error: JobError }
   | { kind: 'cancelling' }
   | { kind: 'attempt' }
@@ -143,6 +146,9 @@ function take(record: JobRecord, happening: Happening, now: number): JobEventRec
       return undefined;
     case 'metrics':
       record.metrics = happening.metrics;
+      return undefined;
+    case 'registered':
+      record.registered = happening.reference;
       return undefined;
     case 'error':
       record.error = happening.error;

@@ -8,11 +8,13 @@ import { serviceServer } from '../infra/service/service-server';
 import type { Served, ServePart } from '../infra/service/settings';
 import { ArtifactService } from '../proto/gen/hifi/v1/artifact_pb';
 import { GatewayService } from '../proto/gen/hifi/v1/gateway_pb';
+import { RegistryService } from '../proto/gen/hifi/v1/registry_pb';
 import { artifactService } from './artifact-service';
 import { attempt } from './attempt';
 import { servedSpec } from './job-spec';
 import { LiveServer } from './live/server';
 import { openStore } from './open-store';
+import { registryService } from './registry/service';
 import { keepSweeping } from './retention';
 import { SCHEDULER_DEFAULTS, Scheduler, SHARED_WAITING } from './scheduler';
 import { gatewayService } from './service';
@@ -67,6 +69,7 @@ export async function serveGateway(settings: ServePart, parts: Parts): Promise<S
   const live = httpPort === undefined ? undefined : new LiveServer({ store, artifacts, scheduler, log, guard });
 
   server.add(GatewayService, gatewayService({ store, artifacts, scheduler, analyzer, trainer, inputs }));
+  server.add(RegistryService, registryService({ store, artifacts, inputs }));
   server.add(ArtifactService, artifactService(artifacts, store));
   // Publishing, sweeping and resuming start only when this process has both ports. At the end the
   // jobs stop first, while calls are still answered, so that watchers see it. Then the servers

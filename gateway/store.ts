@@ -3,6 +3,7 @@ import { HifiError } from '../foundation/errors';
 import type { JobState } from '../job/job';
 import { RpcError, status } from '../proto/status';
 import type { Happening, JobEventRecord, JobRecord } from './record';
+import type { DeltaStore } from './registry/delta-store';
 
 /** Content of a new job. */
 export interface NewJob {
@@ -43,8 +44,10 @@ export interface Claim {
   release(): Promise<void>;
 }
 
-/** Records, events and queue of all jobs. */
+/** Records, events and queue of all jobs, and the registered deltas. */
 export interface JobStore {
+  readonly deltas: DeltaStore;
+
   /** True if other gateways use the store too: they may hold a file that no job has yet. */
   readonly shared: boolean;
 
@@ -115,7 +118,10 @@ export interface JobStore {
   /** Holds an artifact that no job has yet. @returns a function that releases it */
   hold(sha256: string): () => void;
 
-  /** Returns true if a job has an artifact, or something of this process holds it. */
+  /**
+   * Returns true if a job or a registered delta has an artifact, or something of this process holds
+   * it.
+   */
   uses(sha256: string): Promise<boolean>;
 
   close(): Promise<void>;

@@ -1,6 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-
-import { invalidInput, invalidPart, within } from '../foundation/errors';
+import { invalidInput, invalidPart, shown, within } from '../foundation/errors';
 import type { Inputs } from '../infra/artifacts/inputs';
 import type { Implementation } from '../infra/grpc/handlers';
 import type {
@@ -12,6 +11,7 @@ import type {
 import { RpcError, status } from '../proto/status';
 import type { ClassifyEngine } from './classify-engine';
 import type { Classified, ClassifyRequest } from './classify-request';
+import type { DeltaNames } from './delta-names';
 import type { OpenedDeltas } from './opened-deltas';
 
 /** Most texts that may wait for an answer. */
@@ -22,18 +22,20 @@ export interface InferenceParts {
   engine: Pick<ClassifyEngine, 'classify' | 'waitingTexts'>;
   inputs: Inputs;
   deltas: OpenedDeltas;
+  /** Resolves registered names; undefined if the service knows no gateway. */
+  names: Pick<DeltaNames, 'resolve'> | undefined;
 }
 
 /** Implements `hifi/v1/inference.proto`. */
-export function inferenceService({ engine, inputs, deltas }: InferenceParts): Implementation<typeof InferenceService> {
+export function inferenceService({ engine, ...parts }: InferenceParts): Implementation<typeof InferenceService> {
   return {
     async classify(message, { signal }) {
       const texts = textsOf(message);
       admit(engine.waitingTexts);
-      const model = await inputs.model(message.model, { signal });
+      const model = await parts.inputs.model(message.model, { signal });
       const folders: string[] = [];
       for (const [i, reference] of message.deltas.entries()) {
-        folders.push(await within(`deltas[${i}]`, () => folderOf({ inputs, deltas }, reference, signal)));
+        folders.push(await within(`deltas[${i}]`, () => folderOf(parts, reference, signal)));
       }
       const request: ClassifyRequest = { model, deltas: folders, ...texts };
       return responseOf(message, await engine.classify(request, signal));
@@ -59,11 +61,14 @@ function textsOf({ texts, secondTexts, maxLength }: ClassifyMessage): Omit<Class
 
 /** Folder of a delta. */
 async function folderOf(
-  { inputs, deltas }: Pick<InferenceParts, 'inputs' | 'deltas'>,
+  { inputs, deltas, names }: Omit<InferenceParts, 'engine'>,
   { delta }: DeltaReference,
   signal: AbortSignal,
 ): Promise<string> {
   switch (delta.case) {
+    case 'name':
+      if (names) return await deltas.folder((await names.resolve(delta.value, signal)).files, signal);
+      throw invalidPart('name', `name is ${shown(delta.value)}; the service knows no gateway: --gateway names one`);
     case 'artifact':
       return await deltas.folder(delta.value, signal);
     case 'path':

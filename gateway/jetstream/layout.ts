@@ -18,11 +18,13 @@ import { ALL_SUBJECTS, EVENT_STREAM } from '../nats-events';
  *   HIFI_EVENTS     the jobs. hifi.v1.jobs.JOB.KIND: events; …JOB.record: other changes
  *                   hifi.v1.requests.HASH: the job of a request_id
  *                   hifi.v1.files.SHA256.JOB: the jobs that have a file
+ *   HIFI_DELTAS     hifi.v1.deltas.HASH: a name's registered versions and aliases; the last counts
  *   HIFI_WORK       hifi.v1.work.JOB: one message for each job that has not ended
  *   KV_HIFI_LEASES  key-value bucket: JOB → the gateway that drives it
  * What belongs together is one batch of one stream, so nothing has to be repaired but HIFI_WORK.
  */
 
+export const DELTA_STREAM = 'HIFI_DELTAS';
 export const WORK_STREAM = 'HIFI_WORK';
 export const LEASE_STREAM = 'KV_HIFI_LEASES';
 /** Durable consumer of the waiting work, which all gateways share. */
@@ -42,10 +44,12 @@ export const recordSubject = (id: string) => `hifi.v1.jobs.${id}.record`;
 export const jobSubjects = (id: string) => `hifi.v1.jobs.${id}.>`;
 export const requestSubject = (requestId: string) => `hifi.v1.requests.${sha256Of(requestId)}`;
 export const fileSubject = (sha256: string, id: string) => `hifi.v1.files.${sha256}.${id}`;
+export const deltaSubject = (name: string) => `hifi.v1.deltas.${sha256Of(name)}`;
 export const workSubject = (id: string) => `hifi.v1.work.${id}`;
 export const leaseSubject = (id: string) => `$KV.HIFI_LEASES.${id}`;
 /** The last message of each of these subjects has the job's state. */
 export const STATE_SUBJECTS = 'hifi.v1.jobs.*.state';
+export const DELTA_SUBJECTS = 'hifi.v1.deltas.*';
 export const WORK_SUBJECTS = 'hifi.v1.work.*';
 
 /** Returns the job in a subject of its events, records or work. */
@@ -66,6 +70,19 @@ const JOBS: Config = {
   allow_atomic: true,
   allow_direct: true,
   duplicate_window: nanos(DUPLICATE_MS),
+};
+
+/** Number of a name's last changes in which a gateway finds its own one whose outcome was unknown. */
+const CHANGES = 64;
+
+const DELTAS: Config = {
+  name: DELTA_STREAM,
+  description: 'Registered deltas of hifi',
+  subjects: [DELTA_SUBJECTS],
+  storage: StorageType.File,
+  retention: RetentionPolicy.Limits,
+  compression: StoreCompression.S2,
+  max_msgs_per_subject: CHANGES,
 };
 
 const WORK: Config = {
@@ -97,6 +114,7 @@ export async function createLayout(manager: JetStreamManager, leaseMs: number): 
   const { config } = await ensured(manager, JOBS);
   const wrong = shortcomingOf(config);
   if (wrong) throw invalidInput(`stream ${EVENT_STREAM} ${wrong}: delete it, and hifi creates another`);
+  await ensured(manager, DELTAS);
   await ensured(manager, WORK);
   await ensured(manager, leases(leaseMs));
   await manager.consumers.add(WORK_STREAM, {

@@ -110,6 +110,12 @@ export class Session {
     return (await this.unlessLost(this.manager.streams.getMessage(stream, query))) ?? undefined;
   }
 
+  /** Returns the first message of a subject from a sequence number on, as the leader has it. */
+  async next(subject: string, from: number, stream = EVENT_STREAM): Promise<Stored | undefined> {
+    const query = { seq: from, next_by_subj: subject } as unknown as { seq: number };
+    return (await this.unlessLost(this.manager.streams.getMessage(stream, query))) ?? undefined;
+  }
+
   /** Sequence number of the last message that the leader of the jobs' stream has. */
   async lastSequence(): Promise<number> {
     return (await this.unlessLost(this.manager.streams.info(EVENT_STREAM))).state.last_seq;
@@ -134,7 +140,7 @@ export class Session {
       const end = page.at(-1)?.seq ?? next - 1;
       // A direct read may be behind: it comes from any replica. The stream's leader has all.
       if (page.length < batch && end < to) {
-        const rest = await this.fromLeader(subject, end + 1);
+        const rest = await this.next(subject, end + 1);
         if (rest && rest.seq <= to) found.push(rest);
         next = (rest?.seq ?? to) + 1;
       } else next = end + 1;
@@ -143,18 +149,18 @@ export class Session {
   }
 
   /**
-   * Calls back for the stream's messages of some subjects, from now on or from the last one of
-   * each. Settles once it has done so for those that exist. If the server ends the feed, the
+   * Calls back for a stream's messages of some subjects, from now on or from the last one of each.
+   * Settles once it has done so for those that exist. If the server ends the feed, the
    * session ends too.
    */
   async consume(
     filter: string,
     deliver: DeliverPolicy,
     take: (message: JsMsg) => void,
-    headersOnly = false,
+    { headersOnly = false, stream = EVENT_STREAM } = {},
   ): Promise<void> {
     const name = randomUUID();
-    const created = this.manager.consumers.add(EVENT_STREAM, {
+    const created = this.manager.consumers.add(stream, {
       name,
       filter_subject: filter,
       deliver_policy: deliver,
@@ -165,7 +171,7 @@ export class Session {
       headers_only: headersOnly,
     });
     const { num_pending } = await this.unlessLost(created);
-    const consumer = await this.unlessLost(this.client.consumers.get(EVENT_STREAM, name));
+    const consumer = await this.unlessLost(this.client.consumers.get(stream, name));
     const messages = await consumer.consume({ max_messages: 1000, abort_on_missing_resource: true });
     const existing = new Promise<void>((resolve) => {
       if (num_pending === 0) resolve();
@@ -191,11 +197,6 @@ export class Session {
   unlessLost<T>(work: Promise<T>): Promise<T> {
     // `work` fails too, and without this its error would end the process.
     return unlessAborted(work, this.link.lost);
-  }
-
-  private async fromLeader(subject: string, from: number): Promise<Stored | undefined> {
-    const query = { seq: from, next_by_subj: subject } as unknown as { seq: number };
-    return (await this.unlessLost(this.manager.streams.getMessage(EVENT_STREAM, query))) ?? undefined;
   }
 
   private async page(subject: string, from: number, batch: number): Promise<Stored[]> {

@@ -23,6 +23,7 @@ import {
   storeAway,
 } from '../store';
 import { Watchers } from '../watchers';
+import { JetStreamDeltas } from './deltas';
 import { appended, applied, createdJob, type Entry, eventIn, type Job, type Stored, writerOf } from './job-log';
 import { createLayout, fileSubject, jobIn, jobSubjects, LEASE_MS, requestSubject, STATE_SUBJECTS } from './layout';
 import { Conflict, type Session, Sessions } from './session';
@@ -49,6 +50,7 @@ const TRIES = 3;
  */
 export class JetStreamStore implements JobStore {
   readonly shared = true;
+  readonly deltas: JetStreamDeltas;
   private readonly sessions: Sessions;
   private readonly queue: WorkQueue;
   private readonly index = new StateIndex();
@@ -72,6 +74,7 @@ export class JetStreamStore implements JobStore {
     private readonly leaseMs: number,
   ) {
     this.sessions = new Sessions(natsAddress(url), log, (session) => this.follow(session));
+    this.deltas = new JetStreamDeltas(this.sessions);
     const jobs = {
       get: (id: string) => this.get(id),
       note: (id: string, attempt: number, happenings: readonly Happening[]) => this.change(id, happenings, attempt),
@@ -226,7 +229,7 @@ export class JetStreamStore implements JobStore {
   }
 
   async uses(sha256: string): Promise<boolean> {
-    if (this.held.has(sha256)) return true;
+    if (this.held.has(sha256) || this.deltas.has(sha256)) return true;
     return (await this.sessions.read((session) => session.last(fileSubject(sha256, '*')))) !== undefined;
   }
 
@@ -333,8 +336,11 @@ export class JetStreamStore implements JobStore {
   /** Creates the streams and follows the changes of all gateways over a new connection. */
   private async follow(session: Session): Promise<void> {
     await session.unlessLost(createLayout(session.manager, this.leaseMs));
-    await session.consume(ALL_SUBJECTS, DeliverPolicy.New, (message) => this.hear(message), true);
+    await session.consume(ALL_SUBJECTS, DeliverPolicy.New, (message) => this.hear(message), {
+      headersOnly: true,
+    });
     await session.consume(STATE_SUBJECTS, DeliverPolicy.LastPerSubject, (message) => this.enter(message));
+    await this.deltas.follow(session);
     // Changes during a lost connection have woken nobody, and cancelled no claim.
     this.watchers.wakeAll();
     for (const id of this.queue.driven) this.refresh(id);

@@ -61,6 +61,13 @@ export const page = (nonce: string) => `<!doctype html>
 </table></div>
 <p id="none" class="quiet" hidden>No jobs yet.</p>
 </section>
+<section id="deltas" hidden aria-labelledby="deltasTitle">
+<h2 id="deltasTitle">Registered deltas</h2>
+<div class="scroll" tabindex="0" role="region" aria-label="Registered deltas"><table>
+<thead><tr><th scope="col">name</th><th scope="col">version</th><th scope="col">aliases</th><th scope="col">metric</th><th scope="col">base</th><th scope="col">registered</th></tr></thead>
+<tbody id="deltaRows"></tbody>
+</table></div>
+</section>
 <section id="detail" hidden aria-labelledby="title">
 <h2 id="title"></h2>
 <dl id="facts"></dl>

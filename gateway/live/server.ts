@@ -11,6 +11,8 @@ import type { ArtifactStore } from '../../infra/artifacts/store';
 import { bearsToken, type Guard } from '../../infra/grpc/credentials';
 import type { Logger } from '../../infra/log';
 import { eventJson, jobJson } from '../job-message';
+import { deltaJson } from '../registry/delta-message';
+import { reachedVersions } from '../registry/named-delta';
 import type { Scheduler } from '../scheduler';
 import type { JobStore } from '../store';
 import { listedSpec } from '../stored-spec';
@@ -27,6 +29,10 @@ export interface LiveParts {
 
 /** Largest number of jobs that the page shows at first, the latest first. */
 const MOST_JOBS = 100;
+/** Number of names of deltas that the page shows. */
+const MOST_NAMES = 100;
+/** Mark of the registered deltas among the ids of changed jobs. */
+const DELTAS = '';
 const COOKIE = 'hifi-session';
 /** Largest request body that is read, in bytes: a token. */
 const MOST_BODY = 4096;
@@ -90,6 +96,7 @@ export class LiveServer {
 
     const [, id, rest] = /^\/jobs\/([0-9a-z]+)\/(.+)$/.exec(path) ?? [];
     if (method === 'GET' && path === '/jobs') return this.sendJobs(response);
+    if (method === 'GET' && path === '/deltas') return this.sendDeltas(response);
     if (method === 'GET' && path === '/changes') return this.sendChanges(response);
     if (method === 'GET' && rest === 'events') return this.sendEvents(id, response);
     if (method === 'POST' && rest === 'cancel') {
@@ -161,7 +168,21 @@ export class LiveServer {
     sendJson(response, { jobs });
   }
 
-  /** Yields the latest state of every changed job; a slow reader skips intermediate states. */
+  /** Sends the versions that references without a number reach. */
+  private sendDeltas(response: http.ServerResponse): void {
+    const deltas: unknown[] = [];
+    let names = 0;
+    for (const delta of this.parts.store.deltas.list()) {
+      deltas.push(...reachedVersions(delta).map((version) => deltaJson(delta, version)));
+      if (++names === MOST_NAMES) break;
+    }
+    sendJson(response, { deltas });
+  }
+
+  /**
+   * Yields the latest state of every changed job, and that deltas have changed; a slow reader skips
+   * intermediate states.
+   */
   private sendChanges(response: http.ServerResponse): void {
     const { store } = this.parts;
     const stream = new EventStream(response);
@@ -174,6 +195,10 @@ export class LiveServer {
         // The loop also reaches items that are added during it.
         for (const id of changed) {
           changed.delete(id);
+          if (id === DELTAS) {
+            await stream.send('deltas', null);
+            continue;
+          }
           const job = await this.listed(id);
           await (job === undefined ? stream.send('gone', id) : stream.send('job', job));
         }
@@ -181,12 +206,15 @@ export class LiveServer {
         sending = false;
       }
     };
-    const stop = store.onChange((id) => {
+    const change = (id: string) => {
       changed.add(id);
       // The reader has left: the end of the stream removes this listener.
       send().catch(() => {});
+    };
+    const stops = [store.onChange(change), store.deltas.onChange(() => change(DELTAS))];
+    response.once('close', () => {
+      for (const stop of stops) stop();
     });
-    response.once('close', stop);
   }
 
   /** Sends a job's past events, then new ones. */

@@ -17,9 +17,10 @@ export interface ServeSettings {
   socket?: string;
   /**
    * Targets of the other services: `HOST:PORT`, `unix:PATH` or `dns:///HOST:PORT`. Without a
-   * gateway artifacts are in the state directory, which it shares.
+   * gateway artifacts are in the state directory, which it shares. `registry` is the gateway that
+   * resolves the names of deltas; default: `gateway`.
    */
-  peers: Record<'analyzer' | 'trainer', readonly string[]> & { gateway?: string };
+  peers: Record<'analyzer' | 'trainer', readonly string[]> & { gateway?: string; registry?: string };
   /** Folders that clients may name files and models in. */
   dataRoots: readonly string[];
   guard: Guard;
@@ -46,10 +47,12 @@ export interface ServeSettings {
   version: string;
 }
 
-/** Settings of a service with its connection to the gateway. */
+/** Settings of a service with its connections to the gateway. */
 export interface ServePart extends ServeSettings {
   /** Gateway that stores the artifacts; undefined if the state directory has them. */
   gateway: GrpcClient | undefined;
+  /** Gateway that resolves the names of deltas. */
+  registry: GrpcClient | undefined;
 }
 
 /** Running service. */

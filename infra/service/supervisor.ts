@@ -34,7 +34,11 @@ export async function supervise(settings: SuperviseSettings): Promise<{ served: 
   const { started, end } = await Parts.start(async (parts) => {
     const sockets = socketFolder(settings.stateDir, parts);
     const socketOf = (name: ServedName) => path.join(sockets, `${name}.sock`);
-    const peers = { analyzer: [`unix:${socketOf('analyzer')}`], trainer: [`unix:${socketOf('trainer')}`] };
+    const peers = {
+      analyzer: [`unix:${socketOf('analyzer')}`],
+      trainer: [`unix:${socketOf('trainer')}`],
+      registry: `unix:${socketOf('gateway')}`,
+    };
     const shared = { ...common, peers, credentials: token === undefined ? {} : { token } };
     const service = (name: ServedName) => {
       const own = { ...shared, name, port: ports[name], socket: socketOf(name) };

@@ -1,9 +1,12 @@
 import { spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { GrpcClient } from '../../infra/grpc/client';
+import { InferenceService } from '../../proto/gen/hifi/v1/inference_pb';
 import { FIXTURES, temporaryFolder } from '../support/deltas';
 import { asConll, entityRows } from '../support/entity-rows';
 import { endServices, Service } from '../support/services';
+import { until } from '../support/until';
 
 const hifiFile = path.join(__dirname, '../../cli/hifi.ts');
 const scratch = temporaryFolder('cli-gateway');
@@ -120,6 +123,66 @@ test('a run at a gateway leaves the same results as a local run', async () => {
   });
 });
 
+test('a delta is registered, promoted, rolled back and asked by its names', async () => {
+  const registry = (...words: string[]) => hifi('registry', ...words, ...gateway, '--json');
+  const printed = async (...words: string[]) => {
+    const { status, stdout, stderr } = await registry(...words);
+    if (status !== 0) throw new Error(stderr);
+    return JSON.parse(stdout);
+  };
+  const json = (file: string) => JSON.parse(fs.readFileSync(path.join(scratch, 'here', file), 'utf8'));
+  const [metrics, heads] = [json('metrics.json'), json('heads.json')];
+  const first = await printed('add', 'tiny', path.join(scratch, 'here', 'delta'));
+  expect(first).toMatchObject({
+    ...{ name: 'tiny', version: 1, metric: 'accuracy', metricValue: metrics.best.value },
+    ...{ base: { name: 'tiny-bert', sha256: heads.model.sha256 }, dataSha256: heads.data.sha256 },
+  });
+  // The delta of the job with another learning rate, away from its metrics.
+  fs.cpSync(path.join(scratch, 'there', 'delta'), path.join(scratch, 'bare'), { recursive: true });
+  const second = await printed('add', 'tiny', path.join(scratch, 'bare'));
+  expect([second.version, second.metric, second.dataSha256]).toEqual([2, undefined, undefined]);
+  expect(await printed('promote', 'tiny', '1', 'prod')).toMatchObject({ version: 1, aliases: ['prod'] });
+  expect(await printed('promote', 'tiny', '2', 'prod')).toMatchObject({ version: 2, aliases: ['prod'] });
+  const token = fs.readFileSync(path.join(scratch, 'token'), 'utf8').trim();
+  const analyzer = new GrpcClient(`127.0.0.1:${service.ports.analyzer}`, { token });
+  const classify = async (model: string, ...references: string[]) => {
+    const deltas = references.map((name) => ({ delta: { case: 'name' as const, value: name } }));
+    const request = { model: path.join(FIXTURES, model), deltas, texts: ['a text'] };
+    const { results } = await analyzer.unary(InferenceService.method.classify, request);
+    return results.map(({ rows }) => rows[0].logits);
+  };
+  try {
+    const [one, two, promoted] = await classify('tiny-bert', 'tiny:1', 'tiny', 'tiny@prod');
+    expect(promoted).toEqual(two);
+    expect(promoted).not.toEqual(one);
+    expect(await printed('rollback', 'tiny', 'prod')).toMatchObject({ version: 1 });
+    await until(
+      () => classify('tiny-bert', 'tiny@prod'),
+      ([logits]) => String(logits) === String(one),
+      'the version before',
+    );
+    await expect(classify('one-head-bert', 'tiny@prod')).rejects.toThrow(
+      new RegExp(`trained on tiny-bert \\(sha256 ${heads.model.sha256}\\), not on one-head-bert \\(sha256 \\w{64}\\)`),
+    );
+    await expect(classify('tiny-bert', 'tiny@staging')).rejects.toThrow('tiny has no alias staging; it has prod');
+  } finally {
+    analyzer.close();
+  }
+  expect((await printed('list')).deltas).toMatchObject([{ version: 2 }, { version: 1, aliases: ['prod'] }]);
+  expect((await printed('show', 'tiny')).versions).toHaveLength(2);
+  expect(await printed('show', 'tiny@prod')).toMatchObject({ name: 'tiny', versions: [{ version: 1 }] });
+  const refused = await registry('remove', 'tiny:1');
+  expect([refused.status, refused.stderr]).toEqual([
+    2,
+    expect.stringMatching(/^hifi: tiny@prod points to version 1; /),
+  ]);
+  for (const reference of ['tiny:2', 'tiny@prod', 'tiny']) {
+    expect(await printed('remove', reference)).toEqual({ removed: reference });
+  }
+  const gone = await registry('show', 'tiny');
+  expect([gone.status, gone.stderr]).toEqual([3, 'hifi: no delta is registered as tiny\n']);
+});
+
 test('rows of a folder of files give the same delta at a gateway', async () => {
   const [header, ...lines] = fs.readFileSync(data('train.tsv'), 'utf8').trimEnd().split('\n');
   const rows = path.join(scratch, 'rows');
@@ -201,6 +264,13 @@ test.each<[what: string, words: () => string[], status: number, line: RegExp]>([
     2,
     /--gateway is "here"; it must be HOST:PORT/,
   ],
+  [
+    'a delta that is not there',
+    () => ['registry', 'add', 'tiny', path.join(scratch, 'nothing'), ...gateway],
+    2,
+    /nothing: no such folder/,
+  ],
+  ['a version that is none', () => ['registry', 'promote', 'tiny', 'x', 'prod', ...gateway], 2, /it must be a whole/],
   ['a state that is none', () => ['jobs', 'list', ...gateway, '--state', 'asleep'], 2, /it must be queued, /],
   [
     'a model that the services do not know',

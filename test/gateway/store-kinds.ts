@@ -14,6 +14,8 @@ interface StoreKind {
   start(): Promise<void>;
   /** Opens an empty store. */
   open(): Promise<JobStore>;
+  /** Opens a store for another gateway, if its kind allows several, else returns the same one. */
+  another(store: JobStore): Promise<JobStore>;
   /** Closes a store and opens its content again. */
   reopen(store: JobStore): Promise<JobStore>;
   /** Closes all open stores. */
@@ -34,6 +36,10 @@ class LmdbKind implements StoreKind {
   async open(folder = path.join(this.scratch, String(this.count++))): Promise<JobStore> {
     const store = new LmdbStore(folder, false);
     this.opened.set(store, folder);
+    return store;
+  }
+
+  async another(store: JobStore): Promise<JobStore> {
     return store;
   }
 
@@ -67,6 +73,10 @@ class JetStreamKind implements StoreKind {
     await withJetStream(this.server.url, async ({ streams }) => {
       for await (const name of streams.names()) await streams.delete(name);
     });
+    return this.connect();
+  }
+
+  async another(): Promise<JobStore> {
     return this.connect();
   }
 

@@ -25,6 +25,7 @@ const SPEC = {
   training: { epochs: 2, batch_size: 8 },
   selection: { k: 1 },
   exports: ['checkpoint'],
+  register_as: 'story',
 };
 
 // biome-ignore lint/suspicious/noExplicitAny: JSON as grpcurl prints it
@@ -142,6 +143,21 @@ describe.each([true, false])('with JetStream %s', (jetstream) => {
     );
     const names = watched.flatMap(({ artifact }) => (artifact ? [artifact.name] : []));
     expect(names.sort()).toEqual(ended.artifacts.map(({ name }: Json) => name).sort());
+
+    // The job has registered its delta, and says so in its record and its events.
+    const [{ delta }] = await call(gateway, 'RegistryService/GetDelta', { reference: 'story' });
+    const fileOf = (name: string) => ended.artifacts.find((each: Json) => each.name === name).sha256;
+    expect(delta).toMatchObject({
+      ...{ name: 'story', version: 1, jobId: job.jobId, metric: 'accuracy', metricValue: ended.metrics.best.value },
+      files: { info: fileOf('delta/delta.json'), tensors: fileOf('delta/delta.safetensors') },
+    });
+    expect(ended.registered).toBe('story:1');
+    expect(await downloaded(gateway, ended.artifacts, 'registered.json')).toEqual({ name: 'story', version: 1 });
+    const heads = await downloaded(gateway, ended.artifacts, 'heads.json');
+    expect([delta.base, delta.dataSha256]).toEqual([
+      { name: 'tiny-bert', sha256: heads.model.sha256 },
+      heads.data.sha256,
+    ]);
 
     const ofJob = () => collector.spans.filter(({ traceId }) => traceId === job.traceId);
     // Each service sends its spans itself, so a span may arrive before its parent.

@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import { GatewayService, JobState } from '../../proto/gen/hifi/v1/gateway_pb';
+import { RegistryService } from '../../proto/gen/hifi/v1/registry_pb';
 import { sequencesOf, storedIn, upTo } from '../gateway/outbox-jobs';
 import { FIXTURES, temporaryFolder } from '../support/deltas';
 import { type NatsServer, startNats } from '../support/nats';
@@ -38,10 +39,14 @@ afterAll(async () => {
 test.each(VICTIMS)('kill -9 of the %s in every state of a job', async (victim) => {
   // The struck job waits for this one.
   const other = await createJob(trio.clients.gateway, { ...TINY, analyzeOnly: true });
-  const outcome = await struckJob(trio, TINY, victim, MOMENTS);
+  const registerAs = `killed-${victim}`;
+  const outcome = await struckJob(trio, { ...TINY, registerAs }, victim, MOMENTS);
   expect(outcome.strikes.map(({ moment }) => moment)).toEqual(MOMENTS);
   expect(complaints(outcome, EPOCHS, undisturbed)).toEqual([]);
   expect((await getJob(trio.clients.gateway, other)).state).toBe(JobState.SUCCEEDED);
+  const { deltas } = await trio.clients.gateway.unary(RegistryService.method.listDeltas, { name: registerAs });
+  expect(deltas.map(({ version, jobId }) => [version, jobId])).toEqual([[1, outcome.job.jobId]]);
+  expect(outcome.job.registered).toBe(`${registerAs}:1`);
 });
 
 test('NATS has every event of every job, each once', async () => {

@@ -21,8 +21,22 @@ export interface Job {
   progress?: Progress;
   metrics?: { metric?: string; best?: { epoch?: number; value?: Double } };
   artifacts?: { name: string }[];
+  /** Registered version of its delta, `NAME:VERSION`. */
+  registered?: string;
   warnings?: string[];
   error?: { message?: string };
+}
+
+/** `hifi.v1.DeltaVersion`. */
+export interface DeltaVersion {
+  name: string;
+  version: number;
+  aliases?: string[];
+  base?: { name?: string; sha256?: string };
+  metric?: string;
+  metricValue?: Double;
+  /** RFC 3339. */
+  createTime: string;
 }
 
 /** `hifi.v1.Progress`. */

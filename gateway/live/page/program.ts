@@ -1,5 +1,5 @@
 /// <reference lib="dom" />
-import type { Double, Epoch, Job, JobEvent } from './messages';
+import type { DeltaVersion, Double, Epoch, Job, JobEvent } from './messages';
 
 /**
  * Program of the live page. The page holds this function's text, so the function uses nothing but
@@ -93,6 +93,7 @@ export function program(): void {
             ],
           ]
         : []),
+      ...(job.registered ? [['registered', job.registered] as [string, string]] : []),
       ...(job.error ? [['error', job.error.message ?? ''] as [string, string]] : []),
       ...(job.warnings ?? []).map((warning) => ['warning', warning] as [string, string]),
     ];
@@ -193,6 +194,26 @@ export function program(): void {
     draw();
     return answer.status;
   };
+  /** Versions of registered deltas that are newest or have an alias. */
+  const fillDeltas = async () => {
+    const answer = await fetch('/deltas');
+    if (!answer.ok) return;
+    const { deltas } = (await answer.json()) as { deltas: DeltaVersion[] };
+    const rows = deltas.map(({ name, version, aliases = [], metric = '', metricValue, base, createTime }) => {
+      const row = make('tr');
+      row.append(
+        make('td', name),
+        make('td', String(version)),
+        make('td', aliases.join(', ')),
+        make('td', metricValue === undefined ? metric : `${metric} ${digits(metricValue)}`),
+        make('td', base?.name, { title: `SHA-256 ${base?.sha256}` }),
+        make('td', new Date(createTime).toLocaleString()),
+      );
+      return row;
+    });
+    at('deltaRows').replaceChildren(...rows);
+    at('deltas').hidden = rows.length === 0;
+  };
   const begin = async () => {
     const status = await fill();
     if (status !== 200 && status !== 401) throw new Error(`status ${status}`);
@@ -209,9 +230,10 @@ export function program(): void {
       jobs.delete(JSON.parse(data));
       draw();
     });
+    changes.addEventListener('deltas', fillDeltas);
     changes.onopen = async () => {
       // Changes while the connection was lost.
-      await fill();
+      await Promise.all([fill(), fillDeltas()]);
       const open = shown === undefined ? undefined : jobs.get(shown);
       if (open) drawFacts(open);
       at('away').hidden = true;
