@@ -33,6 +33,11 @@ export class ClassifyEngine {
     this.engine = new Engine({ entry, ...options });
   }
 
+  /** Process id of the child; undefined if there is none. */
+  get pid(): number | undefined {
+    return this.engine.pid;
+  }
+
   /** Number of texts that wait for an answer. */
   get waitingTexts(): number {
     return this.waiting.reduce((sum, { request, done }) => sum + request.texts.length - done, 0);

@@ -72,7 +72,7 @@ async function folderOf(
     case 'artifact':
       return await deltas.folder(delta.value, signal);
     case 'path':
-      return await inputs.model(delta.value, { signal });
+      return inputs.folder(delta.value, 'path');
     default:
       throw invalidInput('a delta must have name, artifact or path');
   }
