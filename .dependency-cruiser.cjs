@@ -16,7 +16,19 @@ const ROOMS = {
   job: ['foundation', 'data', 'heads', 'model', 'delta', 'infra', 'report', 'analyzer', 'trainer'],
   gateway: ['foundation', 'data', 'heads', 'delta', 'proto', 'infra', 'report', 'job'],
   compare: ['foundation', 'data', 'heads', 'model', 'delta', 'infra', 'report', 'analyzer', 'trainer', 'job'],
-  library: ['foundation', 'data', 'heads', 'model', 'delta', 'infra', 'report', 'analyzer', 'trainer', 'job'],
+  library: [
+    'foundation',
+    'data',
+    'heads',
+    'model',
+    'delta',
+    'infra',
+    'report',
+    'analyzer',
+    'inference',
+    'trainer',
+    'job',
+  ],
 };
 ROOMS.cli = Object.keys(ROOMS).filter((room) => room !== 'library');
 

@@ -65,6 +65,8 @@ export { type Mask, type MaskHead, STRATEGIES, type Strategy, type Tune } from '
 export { RANKING_DEFAULTS, type Ranking, type RankingOptions } from './heads/ranking';
 export { type HeadScores, SCORE_STRATEGIES, type ScoreStrategy } from './heads/scores';
 export { SELECTION_DEFAULTS, type SelectionOptions } from './heads/select';
+export type { Classified, ScoredLabel } from './inference/classify-request';
+export type { Credentials } from './infra/grpc/credentials';
 export type { JobEstimate } from './job/estimate';
 export { readHeads, readMask, readMetrics, readScores, writeJson } from './job/files';
 export {
@@ -75,6 +77,7 @@ export {
   type JobState,
   type StateEvent,
 } from './job/job';
+export { Classifier, type ClassifierRequest, type ClassifyOptions, type DeltaAnswers } from './library/classifier';
 export type { AnalyzeEvent, TrainEvent } from './library/events';
 export { estimate, runJob } from './library/job';
 export { Analyzer, type AnalyzerOptions, analyze, rank, score, select } from './library/measure';
@@ -86,6 +89,7 @@ export type {
   JobRequest,
   ModelRequest,
   OutFolder,
+  PredictRequest,
   ScoreRequest,
   TrainRequest,
 } from './library/requests';

@@ -3,6 +3,8 @@ import { DeltaNames } from '../inference/delta-names';
 import { OpenedDeltas } from '../inference/opened-deltas';
 import { inferenceService } from '../inference/service';
 import { Admission } from '../infra/admission';
+import { classifyOverHttp } from '../infra/http/classify';
+import { serveClassify } from '../infra/http/classify-server';
 import type { Parts } from '../infra/parts';
 import { ENGINE_PROCESS, IDLE_MS } from '../infra/service/engine-process';
 import { serviceFiles } from '../infra/service/service-files';
@@ -19,7 +21,7 @@ import { analyzerService } from './service';
  * Serves analyses, and answers of tuned models. What the last calls used stays loaded for a while.
  */
 export async function serveAnalyzer(settings: ServePart, parts: Parts): Promise<Served> {
-  const { log, telemetry, server, start } = serviceServer(settings, parts);
+  const { log, telemetry, server, interceptor, start } = serviceServer(settings, parts);
   const { inputs, stopSweeping } = await serviceFiles(settings, log);
   parts.add(stopSweeping);
   const { engineProcess = ENGINE_PROCESS } = settings;
@@ -44,6 +46,11 @@ export async function serveAnalyzer(settings: ServePart, parts: Parts): Promise<
   parts.add(() => deltas.close());
   parts.add(() => answering.close());
   const names = settings.registry && new DeltaNames(settings.registry);
-  server.add(InferenceService, inferenceService({ engine: answering, inputs, deltas, names }));
-  return { name: 'analyzer', port: await start() };
+  const inference = inferenceService({ engine: answering, inputs, deltas, names });
+  server.add(InferenceService, inference);
+  const port = await start();
+  const { httpPort, guard } = settings;
+  if (httpPort === undefined) return { name: 'analyzer', port };
+  const classify = classifyOverHttp(inference.classify, interceptor, guard);
+  return { name: 'analyzer', port, httpPort: await serveClassify(settings, httpPort, classify, parts) };
 }

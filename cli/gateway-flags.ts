@@ -3,6 +3,9 @@ import * as path from 'node:path';
 import type { Command } from 'commander';
 import { HifiError, invalidInput } from '../foundation/errors';
 import type { GrpcClient } from '../infra/grpc/client';
+import type { Credentials } from '../infra/grpc/credentials';
+import { hostPort } from '../infra/grpc/targets';
+import type { ServedName } from '../infra/service/settings';
 import { addressOf } from './addresses';
 import { aPath } from './flag-values';
 import { add, addJsonFlag, type Flags } from './flags';
@@ -11,7 +14,19 @@ import { add, addJsonFlag, type Flags } from './flags';
 export function addGatewayFlags(command: Command, address?: string): void {
   command.optionsGroup('Gateway:');
   command.option('--gateway <host:port>', 'address of the gateway that does the work', address);
-  add(command, '--token-file <file>', "file with the gateway's token (or HIFI_TOKEN)", aPath('file'));
+  addCredentialFlags(command, 'gateway');
+}
+
+/** Adds the flags of a command that may call an analyzer. */
+export function addAnalyzerFlags(command: Command): void {
+  command.optionsGroup('Service:');
+  const what = 'address of a running analyzer that predicts; --delta may then be NAME, NAME@ALIAS or NAME:VERSION';
+  command.option('--analyzer <host:port>', what);
+  addCredentialFlags(command, 'analyzer');
+}
+
+function addCredentialFlags(command: Command, name: ServedName): void {
+  add(command, '--token-file <file>', `file with the ${name}'s token (or HIFI_TOKEN)`, aPath('file'));
   command.option('--tls', "connect over TLS, with the system's certificate authorities");
   add(command, '--tls-ca <file>', 'connect over TLS, with this certificate authority', aPath('file'));
   add(command, '--tls-cert <file>', 'client certificate, PEM', aPath('file'));
@@ -45,23 +60,23 @@ export function addGatewayCommand(command: Command, words: string, what: string,
  * file
  */
 export function gatewayClient(flags: Flags): GrpcClient {
-  const address = flags.gateway as string;
-  if (!/^[^\s/]+:\d{1,5}$/.test(address)) {
-    throw invalidInput(
-      `--gateway is ${JSON.stringify(address)}; it must be HOST:PORT, such as ${addressOf('gateway')}`,
-    );
-  }
   const { GrpcClient } = require('../infra/grpc/client') as typeof import('../infra/grpc/client');
+  const address = hostPort('--gateway', flags.gateway as string, addressOf('gateway'));
+  return new GrpcClient(address, credentialsOf(flags));
+}
+
+/** Reads the credentials. @throws HifiError INVALID_INPUT for an unreadable file */
+export function credentialsOf(flags: Flags): Credentials {
   const { readCredentials } = require('../infra/grpc/credentials') as typeof import('../infra/grpc/credentials');
-  return new GrpcClient(address, readCredentials(flags, flags.tls === true));
+  return readCredentials(flags, flags.tls === true);
 }
 
 /**
  * Returns the model for a gateway: its name, or its absolute folder if the services run on the same
  * machine.
  */
-export function remoteModel({ model, revision }: Flags): string {
-  if (revision !== undefined) throw invalidInput('--revision excludes --gateway: the services look models up');
+export function remoteModel({ model, revision }: Flags, flag = '--gateway'): string {
+  if (revision !== undefined) throw invalidInput(`--revision excludes ${flag}: the services look models up`);
   return fs.existsSync(model as string) ? path.resolve(model as string) : (model as string);
 }
 

@@ -1,17 +1,21 @@
 import type { Command } from 'commander';
-import type { Prediction } from '../delta/inference-options';
+import type { PredictEvent, Prediction } from '../delta/inference-options';
 import { follow } from '../foundation/follow';
 import { WholeFile } from '../foundation/whole-file';
+import { predictAtService } from '../inference/service-predictions';
 import { claimFile } from '../job/out';
 import { predict } from '../trainer/training-engine';
 import { aPath } from './flag-values';
 import { add, type Flags } from './flags';
+import { addAnalyzerFlags } from './gateway-flags';
 import { printText } from './output';
 import { inSession, type Session, show } from './session';
-import { addTunedModelFlags, tunedModelRequest } from './tuned-model';
+import { addTunedModelFlags, serviceRequest, tunedModelRequest } from './tuned-model';
 
 export function define(command: Command): void {
   addTunedModelFlags(command, false);
+  addAnalyzerFlags(command);
+  command.optionsGroup('Output:');
   add(command, '--out <file>', 'file for the lines (default: stdout)', aPath('file'));
   command.option('--overwrite', 'replace the file in --out');
   command.action(predictRows);
@@ -44,14 +48,20 @@ async function predictRows(flags: Flags): Promise<void> {
 
 /** Passes on the predictions in batches, in the order of the file. */
 async function eachPart(flags: Flags, session: Session, use: (rows: Prediction[]) => Promise<void>): Promise<void> {
-  const request = await tunedModelRequest(flags, false, session);
-  await follow(predict(request, session.signal), async (event) => {
+  await follow(await predictions(flags, session), async (event) => {
     const shown = event.kind === 'progress' ? { ...event, stage: 'predict' } : event;
     if (shown.kind !== 'rows') return show(session, shown);
     // On a terminal, the progress bar would garble the lines.
     if (flags.out === undefined && process.stdout.isTTY) session.progress.stop();
     await use(shown.rows);
   });
+}
+
+/** Predictions of an engine, or of a running service. */
+async function predictions(flags: Flags, session: Session): Promise<AsyncGenerator<PredictEvent>> {
+  const { signal } = session;
+  if (flags.analyzer !== undefined) return predictAtService(await serviceRequest(flags, session), signal);
+  return predict(await tunedModelRequest(flags, false, session), signal);
 }
 
 /** Line of a prediction. Words have no logits. */

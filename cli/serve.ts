@@ -47,12 +47,15 @@ export function define(command: Command): void {
   );
   command.option(
     '--http <port>',
-    'serve a live page of the jobs too; 0: any port that is free',
+    'serve a live page of the jobs and POST /v1/classify too; the analyzer alone has no page; 0: any port that is free',
     wholeNumber('--http', 0, 65_535),
   );
   command.optionsGroup('Security:');
   const file = (flag: string, what: string) => add(command, flag, what, aPath('file'));
-  file('--token-file <file>', 'the token that every call must bear (or HIFI_TOKEN)');
+  file(
+    '--token-file <file>',
+    'tokens, one of which every call must bear: lines of ROLE TOKEN, or one token (or HIFI_TOKEN)',
+  );
   file('--tls-cert <file>', "the server's certificate, PEM");
   file('--tls-key <file>', 'the key of --tls-cert, PEM');
   file('--tls-client-ca <file>', "authority of the clients' certificates: without one a client is refused");
@@ -89,16 +92,17 @@ async function serveServices(service: ServedName | 'all', flags: Flags): Promise
   const { served, stop } = await (service === 'all'
     ? serveAll({ ...common, ports })
     : serveOne({ ...common, name: service, port: ports[service], peers, credentials }));
-  for (const { name, port, pagePort } of served) {
+  for (const { name, port, httpPort } of served) {
     process.stderr.write(`${name} on ${flags.host}:${port}\n`);
     const scheme = guard.tls ? 'https' : 'http';
     const host = String(flags.host).includes(':') ? `[${flags.host}]` : flags.host;
-    if (pagePort !== undefined) process.stderr.write(`live page on ${scheme}://${host}:${pagePort}/\n`);
+    const what = name === 'gateway' ? 'live page' : 'HTTP';
+    if (httpPort !== undefined) process.stderr.write(`${what} on ${scheme}://${host}:${httpPort}/\n`);
   }
   if (flags.json) {
-    const ports = served.flatMap(({ name, port, pagePort }) => [
+    const ports = served.flatMap(({ name, port, httpPort }) => [
       [name, port],
-      ...(pagePort ? [['http', pagePort]] : []),
+      ...(httpPort ? [['http', httpPort]] : []),
     ]);
     await printJson(Object.fromEntries(ports));
   }

@@ -2,6 +2,10 @@ import type { Command } from 'commander';
 import type { EvaluateRequest } from '../delta/inference-options';
 import { deltaTrainedAs, modelTrainedAs } from '../delta/trained-as';
 import { TRAIN_DEFAULTS } from '../delta/training-options';
+import { invalidInput } from '../foundation/errors';
+import { type ServiceRequest, taskOf } from '../inference/service-predictions';
+import { hostPort } from '../infra/grpc/targets';
+import { addressOf } from './addresses';
 import { addDataFlags, addRowsFlag, dataFlags } from './data-flags';
 import { aPath } from './flag-values';
 import {
@@ -14,6 +18,7 @@ import {
   type Flags,
   longTextFlags,
 } from './flags';
+import { credentialsOf, remoteModel } from './gateway-flags';
 import { modelFolder, type Session } from './session';
 import { readable } from './stdin';
 
@@ -30,6 +35,34 @@ export function addTunedModelFlags(command: Command, labels: boolean): void {
   addInferenceFlags(command);
   addEngineFlags(command);
   addJsonFlag(command);
+}
+
+/** Flags that say how a local engine computes. */
+const LOCAL = ['offline', 'longTexts', 'stride', 'threads'];
+
+/**
+ * Builds the request of `predict` to a running service, which chooses how it computes.
+ *
+ * @throws HifiError INVALID_INPUT for a flag of local engines
+ */
+export async function serviceRequest(flags: Flags, session: Session): Promise<ServiceRequest> {
+  const local = LOCAL.find((name) => flags[name] !== undefined) ?? (flags.device === 'auto' ? undefined : 'device');
+  if (local !== undefined) {
+    const flag = `--${local.replace(/[A-Z]/, (letter) => `-${letter.toLowerCase()}`)}`;
+    throw invalidInput(`${flag} excludes --analyzer: the service chooses how it computes`);
+  }
+  const model = remoteModel(flags, '--analyzer');
+  const delta = flags.delta as string | undefined;
+  const source = dataFlags(flags, false, taskOf(model, delta))(flags.data as string[]);
+  return {
+    analyzer: hostPort('--analyzer', flags.analyzer as string, addressOf('analyzer')),
+    credentials: credentialsOf(flags),
+    model,
+    ...(delta !== undefined && { delta }),
+    data: await readable(source, session.signal),
+    ...(flags.maxLength !== undefined && { maxLength: flags.maxLength as number }),
+    batchSize: flags.batchSize as number,
+  };
 }
 
 /**

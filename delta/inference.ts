@@ -101,9 +101,7 @@ export async function* predictModel(
   try {
     const { labels } = model;
     const dataset = await within('data', () => readDataset(asTheModel(request.data, labels), 'empty texts'));
-    if (LABELS[labels.problem].pairs && !dataset.seconds) {
-      throw invalidPart('data', `${request.data.path}: the model needs pairs; give two text columns`);
-    }
+    if (LABELS[labels.problem].pairs && !dataset.seconds) throw needsPairs(request.data);
     for (const message of emptyTexts(dataset)) yield { kind: 'warning', message };
     const logits = yield* run(model, dataset, request.options, signal);
     const { answer } = PROBLEMS[labels.problem];
@@ -121,8 +119,12 @@ export async function* predictModel(
   }
 }
 
+/** Error of rows of one text for a model that compares two. */
+export const needsPairs = ({ path }: DataSource) =>
+  invalidPart('data', `${path}: the model needs pairs; give two text columns`);
+
 /** Warning about rows with an empty text, or with both of a pair empty. */
-function emptyTexts(dataset: Dataset): string[] {
+export function emptyTexts(dataset: Dataset): string[] {
   const { texts, seconds, rows } = dataset;
   const empty: number[] = [];
   for (let row = 0; row < rows; row++) {

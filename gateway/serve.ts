@@ -2,12 +2,14 @@ import * as path from 'node:path';
 import { Inputs } from '../infra/artifacts/inputs';
 import { openArtifacts } from '../infra/artifacts/open';
 import { Workers } from '../infra/grpc/workers';
+import { classifyOverHttp } from '../infra/http/classify';
 import type { Parts } from '../infra/parts';
 import { ENGINE_PROCESS } from '../infra/service/engine-process';
 import { serviceServer } from '../infra/service/service-server';
 import type { Served, ServePart } from '../infra/service/settings';
 import { ArtifactService } from '../proto/gen/hifi/v1/artifact_pb';
 import { GatewayService } from '../proto/gen/hifi/v1/gateway_pb';
+import { InferenceService } from '../proto/gen/hifi/v1/inference_pb';
 import { RegistryService } from '../proto/gen/hifi/v1/registry_pb';
 import { artifactService } from './artifact-service';
 import { attempt } from './attempt';
@@ -24,7 +26,7 @@ import { givenSpec } from './stored-spec';
 export async function serveGateway(settings: ServePart, parts: Parts): Promise<Served> {
   const { stateDir, dataRoots, httpPort, host, guard, peers, credentials } = settings;
   const { engineProcess = ENGINE_PROCESS } = settings;
-  const { log, telemetry, server, start } = serviceServer(settings, parts);
+  const { log, telemetry, server, interceptor, start } = serviceServer(settings, parts);
   const { store, outbox } = await openStore(settings, log);
   parts.add(() => store.close());
   const workers = (name: 'analyzer' | 'trainer') => {
@@ -66,7 +68,13 @@ export async function serveGateway(settings: ServePart, parts: Parts): Promise<S
     trainer,
     cleanUp,
   );
-  const live = httpPort === undefined ? undefined : new LiveServer({ store, artifacts, scheduler, log, guard });
+  const classify = classifyOverHttp(
+    (request, { signal }) => analyzer.unary(InferenceService.method.classify, request, { signal }),
+    interceptor,
+    guard,
+  );
+  const live =
+    httpPort === undefined ? undefined : new LiveServer({ store, artifacts, scheduler, log, guard, classify });
 
   server.add(GatewayService, gatewayService({ store, artifacts, scheduler, analyzer, trainer, inputs }));
   server.add(RegistryService, registryService({ store, artifacts, inputs }));
@@ -79,9 +87,9 @@ export async function serveGateway(settings: ServePart, parts: Parts): Promise<S
   parts.add(() => live?.stop());
   // A job may arrive as soon as the port is bound.
   parts.add(() => scheduler.drain());
-  const pagePort = await live?.start(host, httpPort as number);
+  const bound = await live?.start(host, httpPort as number);
   outbox?.start();
   parts.add(keepSweeping({ store, artifacts, runs }, (error) => log.error({ err: error }, 'sweeping failed')));
   scheduler.start();
-  return { name: 'gateway', port, ...(pagePort !== undefined && { pagePort }) };
+  return { name: 'gateway', port, ...(bound !== undefined && { httpPort: bound }) };
 }

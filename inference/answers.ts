@@ -3,7 +3,7 @@ import { rowLogits, rowOf } from '../delta/logits';
 import { PROBLEMS } from '../delta/problems';
 import { sigmoid } from '../delta/thresholds';
 import { failed } from '../foundation/errors';
-import type { Classified, ScoredLabel } from './classify-request';
+import type { Classified, ClassifyRequest, HeadAnswers, ScoredLabel } from './classify-request';
 import { concatenated } from './served-base';
 import type { TaskHead } from './served-model';
 
@@ -15,24 +15,25 @@ import type { TaskHead } from './served-model';
  * @throws HifiError FAILED for logits that are not finite
  */
 export function answersOf(
-  texts: readonly string[],
+  { texts, words }: Pick<ClassifyRequest, 'texts' | 'words'>,
   { labels, outputs }: TaskHead,
   rows: WindowedRows,
   values: readonly Float32Array[],
-): Classified[] {
+): HeadAnswers {
   const asked = values.map((all, i) => askedOf(all, rows.windows[i].asked?.at, outputs));
   const joined = concatenated(asked);
   const strange = joined.find((value) => !Number.isFinite(value));
   if (strange !== undefined) throw failed(`the model's logits hold ${strange}; they must be finite`);
   const all = rowLogits(rows, { values: joined, outputs });
-  return texts.map((text, row) => {
+  const answers = texts.map((text, row): Classified => {
     const logits = rowOf(all, row);
     if (all.words) {
-      const { entities } = PROBLEMS[labels.problem].answer(logits, labels, { text });
-      return { labels: [], logits: [], entities };
+      const { tags, entities } = PROBLEMS[labels.problem].answer(logits, labels, { text, words: words?.[row] });
+      return { labels: [], logits: [], ...(tags ? { tags } : { entities }) };
     }
     return { labels: scored(logits, labels), logits: Array.from(logits) };
   });
+  return { labels, rows: answers };
 }
 
 /** Logits of the tokens that are asked; all without a list of them. */

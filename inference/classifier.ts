@@ -7,7 +7,7 @@ import { type Crossing, crossing } from '../infra/engine-child';
 import { modelState } from '../model/files-state';
 import { answersOf } from './answers';
 import { type Batch, batchesOf, type Piece } from './batches';
-import type { Classified, ClassifyRequest } from './classify-request';
+import type { ClassifyRequest, HeadAnswers } from './classify-request';
 import { deltaState, openServedModel, type ServedModel, type TaskHead } from './served-model';
 import { WarmCache } from './warm-cache';
 
@@ -18,13 +18,13 @@ export interface ClassifierLimits {
 }
 
 /** Answer to one of several requests: for each task head and text, or the error. */
-export type Outcome = { answers: Classified[][] } | { error: Crossing };
+export type Outcome = { answers: HeadAnswers[] } | { error: Crossing };
 
 /** Request that is ready to run. */
 interface Prepared {
   pieces: Piece[];
   /** Answers once all pieces have run. */
-  answers(): Classified[][];
+  answers(): HeadAnswers[];
 }
 
 /** Classifies texts with many task heads. Models and deltas stay in memory up to a limit. */
@@ -97,6 +97,9 @@ export class Classifier {
       if (LABELS[problem].pairs && !request.seconds) {
         throw invalidPart('second_texts', 'second_texts is empty; the model compares two texts');
       }
+      if (!LABELS[problem].words && request.words?.some((words) => words !== undefined)) {
+        throw invalidPart('words', 'words is given; the model classifies whole texts');
+      }
       const key = JSON.stringify([LABELS[problem].words ?? false, head.lengths]);
       alike.set(key, [...(alike.get(key) ?? []), head]);
     }
@@ -115,7 +118,7 @@ export class Classifier {
     const answers = () =>
       heads.map((head) => {
         const { rows, values } = logits.get(head)!;
-        return answersOf(request.texts, head, rows, values);
+        return answersOf(request, head, rows, values);
       });
     return { pieces, answers };
   }
@@ -162,7 +165,7 @@ async function runBatch(model: ServedModel, { tokens, heads, pieces }: Batch): P
   }
 }
 
-const datasetOf = ({ texts, seconds }: ClassifyRequest, problem: ProblemType): Dataset => ({
+const datasetOf = ({ texts, seconds, words }: ClassifyRequest, problem: ProblemType): Dataset => ({
   path: 'texts',
   sha256: '',
   problem,
@@ -170,4 +173,5 @@ const datasetOf = ({ texts, seconds }: ClassifyRequest, problem: ProblemType): D
   skipped: 0,
   texts: [...texts],
   ...(seconds && { seconds: [...seconds] }),
+  ...(words && { words: [...words] }),
 });

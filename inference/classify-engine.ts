@@ -3,7 +3,7 @@ import { follow } from '../foundation/follow';
 import { crossed, Engine, type EngineOptions } from '../infra/engine';
 import type { ClassifyCall } from './child';
 import type { ClassifierLimits, Outcome } from './classifier';
-import type { Classified, ClassifyRequest } from './classify-request';
+import type { ClassifyRequest, HeadAnswers } from './classify-request';
 import { nextParts, type Part, type Waiting } from './waiting';
 
 const entry = require.resolve('./child');
@@ -33,6 +33,11 @@ export class ClassifyEngine {
     this.engine = new Engine({ entry, ...options });
   }
 
+  /** Process id of the child; undefined if there is none. */
+  get pid(): number | undefined {
+    return this.engine.pid;
+  }
+
   /** Number of texts that wait for an answer. */
   get waitingTexts(): number {
     return this.waiting.reduce((sum, { request, done }) => sum + request.texts.length - done, 0);
@@ -43,7 +48,7 @@ export class ClassifyEngine {
    * @throws HifiError INVALID_INPUT for a model, delta or text that cannot be used; CANCELLED;
    *   ENGINE_LOST
    */
-  classify(request: ClassifyRequest, signal?: AbortSignal): Promise<Classified[][]> {
+  classify(request: ClassifyRequest, signal?: AbortSignal): Promise<HeadAnswers[]> {
     return new Promise((resolve, reject) => {
       const leave = () => this.settle(waiting, () => reject(cancelled()));
       const over = () => signal?.removeEventListener('abort', leave);
@@ -95,7 +100,9 @@ function take(waiting: Waiting, outcome: Outcome, texts: number): void {
     return;
   }
   const { answers } = waiting;
-  for (const [head, found] of outcome.answers.entries()) answers[head] = [...(answers[head] ?? []), ...found];
+  for (const [head, { labels, rows }] of outcome.answers.entries()) {
+    answers[head] = { labels, rows: [...(answers[head]?.rows ?? []), ...rows] };
+  }
   waiting.done += texts;
   if (waiting.done === waiting.request.texts.length) waiting.resolve(answers);
 }

@@ -1,3 +1,4 @@
+import type { LabelSet } from '../data/problem';
 import type { Entity } from '../delta/inference-options';
 
 /** Texts to classify with each of some deltas on one base, or with a tuned model. */
@@ -9,6 +10,8 @@ export interface ClassifyRequest {
   texts: readonly string[];
   /** Second texts of pairs: as many as texts. */
   seconds?: readonly string[];
+  /** Given words of each text, which a model of words tags. */
+  words?: readonly (readonly string[] | undefined)[];
   /** Longest text in tokens, special tokens included. Default: that of a delta's training. */
   maxLength?: number;
 }
@@ -19,12 +22,21 @@ export interface ScoredLabel {
   score: number;
 }
 
-/** Answer for a text with one delta. */
+/** Answers with one task head. */
+export interface HeadAnswers {
+  labels: LabelSet;
+  /** Answer for each text. */
+  rows: Classified[];
+}
+
+/** Answer for a text with one task head. */
 export interface Classified {
-  /** All labels, the most likely first. Empty for entities. */
+  /** All labels, the most likely first. Empty for words. */
   labels: ScoredLabel[];
-  /** Logits in the order of the class numbers; none for entities. // [C] */
+  /** Logits in the order of the class numbers; none for words. // [C] */
   logits: number[];
-  /** Entities of the text, where words have tags. */
+  /** Entities of a text without given words, where words have tags. */
   entities?: Entity[];
+  /** Tag of each given word. */
+  tags?: string[];
 }

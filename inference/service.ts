@@ -1,4 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
+import { DEFAULT_THRESHOLD, type LabelSet } from '../data/problem';
 import { invalidInput, invalidPart, shown, within } from '../foundation/errors';
 import type { Inputs } from '../infra/artifacts/inputs';
 import type { Implementation } from '../infra/grpc/handlers';
@@ -10,7 +11,7 @@ import type {
 } from '../proto/gen/hifi/v1/inference_pb';
 import { RpcError, status } from '../proto/status';
 import type { ClassifyEngine } from './classify-engine';
-import type { Classified, ClassifyRequest } from './classify-request';
+import type { ClassifyRequest, HeadAnswers } from './classify-request';
 import type { DeltaNames } from './delta-names';
 import type { OpenedDeltas } from './opened-deltas';
 
@@ -33,12 +34,12 @@ export function inferenceService({ engine, ...parts }: InferenceParts): Implemen
       const texts = textsOf(message);
       admit(engine.waitingTexts);
       const model = await parts.inputs.model(message.model, { signal });
-      const folders: string[] = [];
+      const found: FoundDelta[] = [];
       for (const [i, reference] of message.deltas.entries()) {
-        folders.push(await within(`deltas[${i}]`, () => folderOf(parts, reference, signal)));
+        found.push(await within(`deltas[${i}]`, () => deltaOf(parts, reference, signal)));
       }
-      const request: ClassifyRequest = { model, deltas: folders, ...texts };
-      return responseOf(message, await engine.classify(request, signal));
+      const request: ClassifyRequest = { model, deltas: found.map(({ folder }) => folder), ...texts };
+      return responseOf(message, found, await engine.classify(request, signal));
     },
   };
 }
@@ -50,29 +51,47 @@ function admit(waiting: number): void {
   throw new RpcError(status.RESOURCE_EXHAUSTED, 'BUSY', message, { retrySeconds: 1 });
 }
 
-function textsOf({ texts, secondTexts, maxLength }: ClassifyMessage): Omit<ClassifyRequest, 'model' | 'deltas'> {
+function textsOf({ texts, secondTexts, words, maxLength }: ClassifyMessage): Omit<ClassifyRequest, 'model' | 'deltas'> {
   if (texts.length === 0) throw invalidPart('texts', 'texts is empty; it must have at least one text');
   if (secondTexts.length > 0 && secondTexts.length !== texts.length) {
     throw invalidPart('second_texts', `second_texts has ${secondTexts.length} texts; texts has ${texts.length}`);
   }
+  if (words.length > 0 && words.length !== texts.length) {
+    throw invalidPart('words', `words has ${words.length} entries; texts has ${texts.length}`);
+  }
   if (maxLength === 0) throw invalidPart('max_length', 'max_length is 0; it must be 1 or more');
-  return { texts, ...(secondTexts.length > 0 && { seconds: secondTexts }), ...(maxLength && { maxLength }) };
+  return {
+    texts,
+    ...(secondTexts.length > 0 && { seconds: secondTexts }),
+    ...(words.length > 0 && { words: words.map(({ words }) => (words.length > 0 ? words : undefined)) }),
+    ...(maxLength && { maxLength }),
+  };
 }
 
-/** Folder of a delta. */
-async function folderOf(
+/** Delta that a request names. */
+interface FoundDelta {
+  folder: string;
+  /** Of a registered name. */
+  version?: number;
+}
+
+async function deltaOf(
   { inputs, deltas, names }: Omit<InferenceParts, 'engine'>,
   { delta }: DeltaReference,
   signal: AbortSignal,
-): Promise<string> {
+): Promise<FoundDelta> {
   switch (delta.case) {
-    case 'name':
-      if (names) return await deltas.folder((await names.resolve(delta.value, signal)).files, signal);
-      throw invalidPart('name', `name is ${shown(delta.value)}; the service knows no gateway: --gateway names one`);
+    case 'name': {
+      if (!names) {
+        throw invalidPart('name', `name is ${shown(delta.value)}; the service knows no gateway: --gateway names one`);
+      }
+      const { files, version } = await names.resolve(delta.value, signal);
+      return { folder: await deltas.folder(files, signal), version };
+    }
     case 'artifact':
-      return await deltas.folder(delta.value, signal);
+      return { folder: await deltas.folder(delta.value, signal) };
     case 'path':
-      return await inputs.model(delta.value, { signal });
+      return { folder: inputs.folder(delta.value, 'path') };
     default:
       throw invalidInput('a delta must have name, artifact or path');
   }
@@ -80,12 +99,21 @@ async function folderOf(
 
 function responseOf(
   { deltas, top = 1 }: ClassifyMessage,
-  answers: readonly Classified[][],
+  found: readonly FoundDelta[],
+  answers: readonly HeadAnswers[],
 ): MessageInitShape<typeof ClassifyResponseSchema> {
   return {
-    results: answers.map((rows, i) => ({
+    results: answers.map(({ labels, rows }, i) => ({
       delta: deltas[i],
+      version: found[i]?.version,
+      problem: labels.problem,
+      labelNames: [...labels.names],
+      thresholds: thresholdsOf(labels),
       rows: rows.map(({ labels, ...row }) => ({ ...row, labels: top === 0 ? labels : labels.slice(0, top) })),
     })),
   };
 }
+
+/** Thresholds of a multi-label model; none of others. */
+const thresholdsOf = ({ problem, names, thresholds }: LabelSet) =>
+  problem === 'multi-label' ? names.map((_, label) => thresholds?.[label] ?? DEFAULT_THRESHOLD) : [];

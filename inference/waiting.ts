@@ -1,4 +1,4 @@
-import type { Classified, ClassifyRequest } from './classify-request';
+import type { ClassifyRequest, HeadAnswers } from './classify-request';
 
 /** Request of a caller, which the engine answers in parts. */
 export interface Waiting {
@@ -6,8 +6,8 @@ export interface Waiting {
   /** Number of texts that are answered. */
   done: number;
   /** Answers so far, for each task head. */
-  answers: Classified[][];
-  resolve(answers: Classified[][]): void;
+  answers: HeadAnswers[];
+  resolve(answers: HeadAnswers[]): void;
   reject(error: unknown): void;
 }
 
@@ -24,10 +24,11 @@ const TEXT_CHARACTERS = 16;
 
 /**
  * Takes the work of the next call: a text of each request in turn, the oldest request first, until
- * there is enough. So a request with many texts does not keep the others waiting.
+ * there is enough. So a request with many texts does not keep the others waiting. A request without
+ * texts loads what it names.
  */
 export function nextParts(waiting: readonly Waiting[]): Part[] {
-  const taken = new Map<Waiting, number>();
+  const taken = new Map(waiting.filter(({ request }) => request.texts.length === 0).map((each) => [each, 0]));
   let left = CALL_CHARACTERS;
   for (let round = 0, found = true; found && left > 0; round++) {
     found = false;
@@ -52,4 +53,5 @@ const slice = (request: ClassifyRequest, from: number, to: number): ClassifyRequ
   ...request,
   texts: request.texts.slice(from, to),
   ...(request.seconds && { seconds: request.seconds.slice(from, to) }),
+  ...(request.words && { words: request.words.slice(from, to) }),
 });

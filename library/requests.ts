@@ -7,6 +7,7 @@ import type { AnalysisOptions } from '../heads/analysis-options';
 import type { Mask } from '../heads/mask';
 import type { ScoreStrategy } from '../heads/scores';
 import type { SelectionOptions } from '../heads/select';
+import type { Credentials } from '../infra/grpc/credentials';
 import type { OnnxDtype } from '../model/onnx-dtype';
 import type { Rows } from './text-rows';
 
@@ -59,7 +60,7 @@ export interface TrainRequest extends ModelRequest, OutFolder {
   options?: Partial<TrainOptions>;
 }
 
-/** Request of `predict`. */
+/** Tuned model and rows. */
 export interface InferenceRequest extends ModelRequest {
   /** Folder of a training's delta. Absent if `model` is a merged checkpoint or an ONNX folder. */
   delta?: string;
@@ -70,6 +71,19 @@ export interface InferenceRequest extends ModelRequest {
    * it is unknown), device `auto`.
    */
   options?: Partial<InferenceOptions>;
+}
+
+/** Request of `predict`. */
+export interface PredictRequest extends InferenceRequest {
+  /**
+   * Address of a running analyzer that predicts, `HOST:PORT`. The service then reads `model` and
+   * `delta`: a folder must be below one of its data roots, and `delta` may be a registered name,
+   * `NAME`, `NAME@ALIAS` or `NAME:VERSION`. `batchSize` is the number of rows per call; of the other
+   * options `maxLength` may be given. Default: none; a child process predicts.
+   */
+  analyzer?: string;
+  /** Credentials for the analyzer. Default: no token, and no TLS. */
+  credentials?: Credentials;
 }
 
 /** Request of `evaluate`. */

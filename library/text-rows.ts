@@ -61,31 +61,41 @@ export async function* withRows<Given extends Record<string, Rows | undefined>, 
 
 /** JSON Lines of rows, with their columns; equal rows give equal bytes. */
 function linesOf(name: string, { texts, labels }: TextRows) {
-  if (!Array.isArray(texts) || texts.length === 0) {
-    throw invalidValue({ field: `${name}.texts`, value: shown(texts), expected: 'a list of at least one text' });
-  }
+  const { seconds, ...first } = textsOf(`${name}.texts`, texts);
   if (labels !== undefined && labels.length !== texts.length) {
     const sizes = `${name}.labels has ${labels.length} entries, ${name}.texts ${texts.length}`;
     throw invalidPart(`${name}.labels`, `${sizes}; each row must have one label`);
   }
-  const wrong = (part: string, row: number, value: unknown, expected: string) =>
-    invalidValue({ field: `${name}.${part}`, value: shown(value), expected }, `${name}.${part}[${row}]`);
-  const width = typeof texts[0] === 'string' ? 1 : 2;
-  const pairs = texts.map((given: unknown, row): string[] => {
-    const parts = width === 1 ? [given] : given;
-    if (Array.isArray(parts) && parts.length === width && parts.every((text) => typeof text === 'string')) return parts;
-    throw wrong('texts', row, given, width === 1 ? 'a text' : 'a pair of texts');
-  });
   const words = labels?.map((label: unknown, row): Label => {
     if (typeof label === 'string' || Number.isFinite(label)) return String(label);
     if (Array.isArray(label) && label.every((name) => typeof name === 'string')) return label;
-    throw wrong('labels', row, label, 'a text, a number or a list of texts');
+    const expected = 'a text, a number or a list of texts';
+    throw invalidValue({ field: `${name}.labels`, value: shown(label), expected }, `${name}.labels[${row}]`);
   });
-  const rows = {
-    texts: pairs.map(([first]) => first),
-    ...(width === 2 && { seconds: pairs.map(([, second]) => second) }),
-    ...(words && { labels: words }),
-  };
-  const columns = { textColumns: COLUMNS.slice(0, width), ...(labels && { labelColumn: LABEL }) };
+  const rows = { ...first, ...(seconds && { seconds }), ...(words && { labels: words }) };
+  const columns = { textColumns: COLUMNS.slice(0, seconds ? 2 : 1), ...(labels && { labelColumn: LABEL }) };
   return { text: jsonLinesOf(rows, { textColumns: COLUMNS, labelColumn: LABEL }), columns };
+}
+
+/**
+ * First and second texts of rows.
+ *
+ * @param field name of the rows in errors
+ * @throws HifiError INVALID_INPUT for anything but a list of texts, or of pairs
+ */
+export function textsOf(field: string, given: TextRows['texts']): { texts: string[]; seconds?: string[] } {
+  if (!Array.isArray(given) || given.length === 0) {
+    throw invalidValue({ field, value: shown(given), expected: 'a list of at least one text' });
+  }
+  const width = typeof given[0] === 'string' ? 1 : 2;
+  const rows = given.map((row: unknown, i): string[] => {
+    const parts = width === 1 ? [row] : row;
+    if (Array.isArray(parts) && parts.length === width && parts.every((text) => typeof text === 'string')) return parts;
+    const expected = width === 1 ? 'a text' : 'a pair of texts';
+    throw invalidValue({ field, value: shown(row), expected }, `${field}[${i}]`);
+  });
+  return {
+    texts: rows.map(([first]) => first),
+    ...(width === 2 && { seconds: rows.map(([, second]) => second) }),
+  };
 }

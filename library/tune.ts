@@ -1,19 +1,30 @@
 import type { DataSource } from '../data/dataset';
 import { sourceFormat } from '../data/files';
+import type { TaskName } from '../data/tasks';
 import { type Delta, readDelta as readAnyDelta } from '../delta/delta';
 import type { ExportResult } from '../delta/export-request';
-import type { EvaluateRequest, EvaluateResult, Prediction } from '../delta/inference-options';
+import {
+  type EvaluateRequest,
+  type EvaluateResult,
+  type InferenceOptions,
+  inferenceOptions,
+  type PredictEvent,
+  type Prediction,
+} from '../delta/inference-options';
 import { deltaTrainedAs, modelTrainedAs } from '../delta/trained-as';
 import { TRAIN_DEFAULTS, type TrainMetrics, trainOptions } from '../delta/training-options';
+import { invalidValue, shown } from '../foundation/errors';
 import { follow } from '../foundation/follow';
 import { StageMeter, type StageProgress, type WarningEvent } from '../foundation/progress';
+import { predictAtService, taskOf } from '../inference/service-predictions';
+import { hostPort } from '../infra/grpc/targets';
 import { trainInFolder } from '../job/in-folder';
 import { checkFolder, claimFolder, replaceFolder } from '../job/out';
 import { EXPORT_FOLDERS, TRAINING_RESULTS } from '../job/own-folders';
 import * as engine from '../trainer/training-engine';
 import { type TrainEvent, withoutIntervals } from './events';
 import { modelFolder } from './model';
-import type { EvaluationRequest, ExportRequest, InferenceRequest, TrainRequest } from './requests';
+import type { EvaluationRequest, ExportRequest, InferenceRequest, PredictRequest, TrainRequest } from './requests';
 import { type Run, type RunOptions, runOf } from './run';
 import { withRows } from './text-rows';
 
@@ -66,7 +77,7 @@ export const evaluate = (request: EvaluationRequest, options?: RunOptions): Run<
 /**
  * Predicts each row with a tuned model, in the order of the rows. Needs no labels and warns of
  * empty texts. Runs in its own process, which takes about a second to start: pass many rows at
- * once.
+ * once, use a `Classifier`, or name a running service by `analyzer`.
  *
  * Stages: `download`, `evaluate`.
  *
@@ -74,21 +85,51 @@ export const evaluate = (request: EvaluationRequest, options?: RunOptions): Run<
  * @param options cancellation
  * @returns a prediction per row, in their order
  * @throws HifiError INVALID_INPUT for a bad model, rows or option, or a delta of another base;
- *   FAILED for a logit that is not a finite number; CANCELLED by `signal`, within a batch;
- *   ENGINE_LOST if the process was killed
+ *   NOT_FOUND for a name that a service does not know; FAILED for a logit that is not a finite
+ *   number, or a service that cannot be reached; CANCELLED by `signal`, within a batch; ENGINE_LOST
+ *   if the process was killed
  */
 export const predict = (
-  request: InferenceRequest,
+  request: PredictRequest,
   options?: RunOptions,
 ): Run<StageProgress | WarningEvent, Prediction[]> =>
-  runOf((signal) => withDefaults(request, signal, (whole) => predictions(whole, signal)), options);
+  runOf((signal) => {
+    const { analyzer } = request;
+    if (analyzer !== undefined) return atService({ ...request, analyzer }, signal);
+    return withDefaults(request, signal, (whole) => predictions(engine.predict(whole, signal)));
+  }, options);
+
+/** Predicts at a running service. */
+const atService = (
+  { analyzer, credentials, model, delta, data, options = {} }: PredictRequest & { analyzer: string },
+  signal?: AbortSignal,
+) =>
+  withRows({ data }, async function* (rows) {
+    const { batchSize, maxLength, device } = TRAIN_DEFAULTS;
+    const checked = inferenceOptions({ batchSize, maxLength, device, ...given(options) });
+    const local = Object.entries(given(options)).find(([name]) => name !== 'batchSize' && name !== 'maxLength');
+    if (local) {
+      const [name, value] = local;
+      const expected = 'left out: the service chooses how it computes';
+      throw invalidValue({ field: `options.${name}`, value: shown(value), expected });
+    }
+    const request = {
+      analyzer: hostPort('analyzer', analyzer, '127.0.0.1:7071'),
+      ...(credentials && { credentials }),
+      model,
+      ...(delta !== undefined && { delta }),
+      data: withTask(rows.data, taskOf(model, delta)),
+      batchSize: checked.batchSize,
+      ...(options.maxLength !== undefined && { maxLength: checked.maxLength }),
+    };
+    return yield* predictions(predictAtService(request, signal));
+  });
 
 async function* predictions(
-  request: EvaluateRequest,
-  signal?: AbortSignal,
+  events: AsyncGenerator<PredictEvent>,
 ): AsyncGenerator<StageProgress | WarningEvent, Prediction[]> {
   const all: Prediction[] = [];
-  for await (const event of engine.predict(request, signal)) {
+  for await (const event of events) {
     if (event.kind !== 'rows') yield event;
     else for (const row of event.rows) all.push(row);
   }
@@ -105,15 +146,20 @@ const withDefaults = <Event, Result>(
     const folder = yield* modelFolder(model, signal);
     const { task, lengths } = delta === undefined ? modelTrainedAs(folder) : deltaTrainedAs(delta);
     const { batchSize, maxLength, device } = TRAIN_DEFAULTS;
-    const source = task !== undefined && namesNoColumns(rows.data) ? { ...rows.data, task } : rows.data;
-    const given = Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined));
-    const filled = { batchSize, maxLength, device, ...lengths, ...given };
-    return yield* work({ model: folder, ...(delta !== undefined && { delta }), data: source, options: filled });
+    const data = withTask(rows.data, task);
+    const filled = { batchSize, maxLength, device, ...lengths, ...given(options) };
+    return yield* work({ model: folder, ...(delta !== undefined && { delta }), data, options: filled });
   });
 
-/** True if a source names neither a task nor columns, and its format does not name them either. */
-const namesNoColumns = (source: DataSource) =>
-  source.task === undefined && source.textColumns === undefined && !['txt', 'conll'].includes(sourceFormat(source));
+/** Options that are given. */
+const given = (options: Partial<InferenceOptions> = {}): Partial<InferenceOptions> =>
+  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+
+/** Source with a task's columns, if neither it nor its format names any. */
+function withTask(source: DataSource, task: TaskName | undefined): DataSource {
+  const named = source.task !== undefined || source.textColumns !== undefined;
+  return task === undefined || named || ['txt', 'conll'].includes(sourceFormat(source)) ? source : { ...source, task };
+}
 
 /**
  * Exports a base with a delta to a format that other programs load. Before an ONNX folder appears,

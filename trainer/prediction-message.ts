@@ -1,8 +1,8 @@
 import { create } from '@bufbuild/protobuf';
-import type { Entity, EvaluateResult, Prediction } from '../delta/inference-options';
+import type { EvaluateResult, Prediction } from '../delta/inference-options';
+import { entityOf } from '../proto/entity';
 import { errorAnalysisMessage, errorAnalysisOf } from '../proto/error-analysis';
 import {
-  type Entity as EntityMessage,
   type EvaluateResponse,
   EvaluateResponseSchema,
   type Prediction as PredictionMessage,
@@ -48,14 +48,6 @@ function answerOf(message: PredictionMessage, field: string): Omit<Prediction, '
   }
   return { label: present(answer.value, `${field}.answer`) };
 }
-
-const entityOf = ({ label, start, end, text, score }: EntityMessage, field: string): Entity => ({
-  label,
-  start: present(start, `${field}.start`),
-  end: present(end, `${field}.end`),
-  text,
-  score: present(score, `${field}.score`),
-});
 
 export const evaluationMessage = ({ task, metrics, errorAnalysis, ...result }: EvaluateResult): EvaluateResponse =>
   create(EvaluateResponseSchema, {

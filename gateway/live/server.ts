@@ -1,15 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import * as http from 'node:http';
-import * as https from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type * as http from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { HifiError } from '../../foundation/errors';
-import { addressError } from '../../infra/address-error';
 import type { ArtifactStore } from '../../infra/artifacts/store';
-import { bearsToken, type Guard } from '../../infra/grpc/credentials';
+import type { Guard } from '../../infra/grpc/credentials';
+import { refusal } from '../../infra/grpc/tokens';
+import type { ClassifyOverHttp } from '../../infra/http/classify';
+import { HttpServer, pathOf, sendLine } from '../../infra/http/http-server';
 import type { Logger } from '../../infra/log';
+import { GRACE_MS } from '../../infra/service/service-server';
+import { type RpcError, status } from '../../proto/status';
 import { eventJson, jobJson } from '../job-message';
 import { deltaJson } from '../registry/delta-message';
 import { reachedVersions } from '../registry/named-delta';
@@ -25,6 +26,7 @@ export interface LiveParts {
   scheduler: Scheduler;
   log: Logger;
   guard: Guard;
+  classify: ClassifyOverHttp;
 }
 
 /** Largest number of jobs that the page shows at first, the latest first. */
@@ -46,53 +48,44 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Server of the live page: jobs, their progress and their reports. A browser that has sent the
- * gateway's token gets a session cookie. Only pages of this server can change anything: a request
- * must name a host of this server, and one that changes something needs a header that other pages
- * cannot send.
+ * Server of the live page: jobs, their progress and their reports; and of `POST /v1/classify`, which
+ * an analyzer answers. A browser that has sent a token of the role `run` gets a session cookie. Only
+ * pages of this server can change anything: a request must name a host of this server, and one that
+ * changes something needs a header that other pages cannot send.
  */
 export class LiveServer {
-  private readonly server: http.Server;
-  /** Sessions that have sent the token. */
+  private readonly server: HttpServer;
+  /** Sessions that have sent a token. */
   private readonly sessions = new Set<string>();
-  private host = '';
 
   constructor(private readonly parts: LiveParts) {
-    const answer = (request: http.IncomingMessage, response: http.ServerResponse) =>
-      void this.answer(request, response).catch((thrown) => this.fail(response, thrown));
-    const { tls } = parts.guard;
-    this.server = tls
-      ? https.createServer({ cert: tls.cert, key: tls.key, ca: tls.clientCa, requestCert: !!tls.clientCa }, answer)
-      : http.createServer(answer);
+    this.server = new HttpServer(
+      parts.guard,
+      (request, response) => this.answer(request, response),
+      (response, thrown) => this.fail(response, thrown),
+    );
   }
 
   /** Starts to listen. @returns the port. @throws HifiError FAILED if the port is in use */
-  async start(host: string, port: number): Promise<number> {
-    this.host = host;
-    try {
-      this.server.listen(port, host);
-      await once(this.server, 'listening');
-    } catch (error) {
-      throw addressError(`${host}:${port}`, error as Error);
-    }
-    return (this.server.address() as AddressInfo).port;
+  start(host: string, port: number): Promise<number> {
+    return this.server.start(host, port);
   }
 
   async stop(): Promise<void> {
-    this.server.closeAllConnections();
-    await new Promise((resolve) => this.server.close(resolve));
+    await this.parts.classify.drain(GRACE_MS);
+    await this.server.stop();
   }
 
   private async answer(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
-    const { method = 'GET', url = '/' } = request;
-    response.setHeader('x-content-type-options', 'nosniff');
-    response.setHeader('referrer-policy', 'no-referrer');
-    if (!this.isOwnHost(request.headers.host)) return refuse(response, 421, 'the host is none of this server');
-    const [path] = url.split('?');
+    const { method = 'GET' } = request;
+    const path = pathOf(request);
+    const { classify } = this.parts;
+    if (path === classify.path) return classify.answer(request, response);
     if (method === 'GET' && path === '/') return this.sendPage(response);
-    if (method === 'POST' && request.headers['x-hifi'] !== '1') return refuse(response, 403, 'x-hifi is missing');
+    if (method === 'POST' && request.headers['x-hifi'] !== '1') return sendLine(response, 403, 'x-hifi is missing');
     if (method === 'POST' && path === '/session') return this.openSession(request, response);
-    if (!this.isAuthorized(request)) return refuse(response, 401, 'the token is missing');
+    const refused = this.hasSession(request) ? undefined : this.refusal(request.headers.authorization);
+    if (refused) return sendRefusal(response, refused, 'the token is missing');
 
     const [, id, rest] = /^\/jobs\/([0-9a-z]+)\/(.+)$/.exec(path) ?? [];
     if (method === 'GET' && path === '/jobs') return this.sendJobs(response);
@@ -105,7 +98,7 @@ export class LiveServer {
     }
     const name = method === 'GET' && rest !== undefined ? decoded(rest) : undefined;
     if (name !== undefined) return this.sendArtifact(id, name, response);
-    refuse(response, 404, 'there is no such page');
+    sendLine(response, 404, 'there is no such page');
   }
 
   private sendPage(response: http.ServerResponse): void {
@@ -118,34 +111,24 @@ export class LiveServer {
   }
 
   private async openSession(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
-    const { token, tls } = this.parts.guard;
-    if (token === undefined || !bearsToken(await bodyOf(request), token))
-      return refuse(response, 401, 'the token is wrong');
+    const { tokens, tls } = this.parts.guard;
+    if (tokens === undefined) return sendLine(response, 401, 'the token is wrong');
+    const refused = this.refusal(await bodyOf(request));
+    if (refused) return sendRefusal(response, refused, 'the token is wrong');
     const session = randomBytes(32).toString('base64url');
     this.sessions.add(session);
     response.setHeader('set-cookie', `${COOKIE}=${session}; HttpOnly; SameSite=Strict; Path=/${tls ? '; Secure' : ''}`);
     response.writeHead(204).end();
   }
 
-  private isAuthorized({ headers }: http.IncomingMessage): boolean {
-    const { token } = this.parts.guard;
-    if (token === undefined || bearsToken(headers.authorization, token)) return true;
-    const cookies = (headers.cookie ?? '').split(/;\s*/).map((cookie) => cookie.split('='));
-    return cookies.some(([name, value]) => name === COOKIE && this.sessions.has(value));
+  /** Error of a request without a token that suffices for the jobs. */
+  private refusal(authorization: string | undefined): RpcError | undefined {
+    return refusal(authorization, this.parts.guard.tokens, 'the live page', 'run');
   }
 
-  /**
-   * Returns true if a request names this server. A foreign page whose name temporarily resolves to
-   * this address (DNS rebinding) must not read anything here.
-   */
-  private isOwnHost(named: string | undefined): boolean {
-    const host = (named ?? '')
-      .toLowerCase()
-      .replace(/:\d+$/, '')
-      .replace(/^\[(.*)\]$/, '$1');
-    if (['localhost', '127.0.0.1', '::1', this.host.toLowerCase()].includes(host)) return true;
-    // A server on all addresses does not know its names; the guard is required there.
-    return this.host === '0.0.0.0' || this.host === '::';
+  private hasSession({ headers }: http.IncomingMessage): boolean {
+    const cookies = (headers.cookie ?? '').split(/;\s*/).map((cookie) => cookie.split('='));
+    return cookies.some(([name, value]) => name === COOKIE && this.sessions.has(value));
   }
 
   /** Returns a job in its list form; undefined if it was deleted. */
@@ -235,7 +218,7 @@ export class LiveServer {
     const { store, artifacts } = this.parts;
     const { artifacts: stored } = await store.get(id);
     const found = stored.find((artifact) => artifact.name === name);
-    if (!found) return refuse(response, 404, `job ${id} has no ${name}`);
+    if (!found) return sendLine(response, 404, `job ${id} has no ${name}`);
     const type = TYPES[name.split('.').at(-1) as string];
     response.setHeader('content-type', type ?? 'application/octet-stream');
     response.setHeader('content-length', found.sizeBytes);
@@ -253,15 +236,15 @@ export class LiveServer {
   private fail(response: http.ServerResponse, thrown: unknown): void {
     const error = HifiError.from(thrown);
     if (error.code === 'NOT_FOUND') {
-      refuse(response, 404, error.message);
+      sendLine(response, 404, error.message);
       return;
     }
     if (error.code === 'DISK_FULL') {
-      refuse(response, 507, error.message);
+      sendLine(response, 507, error.message);
       return;
     }
     this.parts.log.error({ err: thrown }, 'the live page failed');
-    refuse(response, 500, 'internal error; the service has logged it');
+    sendLine(response, 500, 'internal error; the service has logged it');
   }
 }
 
@@ -274,13 +257,10 @@ function decoded(path: string): string | undefined {
   }
 }
 
-function refuse(response: http.ServerResponse, status: number, line: string): void {
-  if (response.headersSent) {
-    response.destroy();
-    return;
-  }
-  for (const name of response.getHeaderNames()) if (name.startsWith('content-')) response.removeHeader(name);
-  response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(`${line}\n`);
+/** Refuses a request without a token, or with one that does not suffice. */
+function sendRefusal(response: http.ServerResponse, { code, message }: RpcError, missing: string): void {
+  if (code === status.UNAUTHENTICATED) sendLine(response, 401, missing);
+  else sendLine(response, 403, message);
 }
 
 function sendJson(response: http.ServerResponse, value: unknown): void {

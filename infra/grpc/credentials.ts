@@ -2,6 +2,7 @@ import * as crypto from 'node:crypto';
 import * as fs from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { invalidInput } from '../../foundation/errors';
+import { parseTokens, type RoleToken, strongest } from './tokens';
 
 /** Credentials of a client, and the authorities that it trusts. */
 export interface Credentials {
@@ -18,8 +19,8 @@ export interface Credentials {
 
 /** Access control of a server. */
 export interface Guard {
-  /** Token that every call except health checks must have. */
-  token?: string;
+  /** Tokens of which every call except health checks must have one. Default: none is needed. */
+  tokens?: readonly RoleToken[];
   tls?: {
     cert: Buffer;
     key: Buffer;
@@ -40,10 +41,10 @@ export interface GuardFiles {
 }
 
 /**
- * Reads a server's guard. The environment variable HIFI_TOKEN may hold the token instead.
+ * Reads a server's guard. The environment variable HIFI_TOKEN may hold the tokens instead.
  *
- * @throws HifiError INVALID_INPUT for an unreadable file, an empty token, or a certificate without
- *   its key
+ * @throws HifiError INVALID_INPUT for an unreadable file, a wrong line of the token file, or a
+ *   certificate without its key
  */
 export function readGuard({ tokenFile, tlsCert, tlsKey, tlsClientCa }: GuardFiles): Guard {
   if ((tlsCert === undefined) !== (tlsKey === undefined)) {
@@ -53,8 +54,9 @@ export function readGuard({ tokenFile, tlsCert, tlsKey, tlsClientCa }: GuardFile
   if (tlsClientCa !== undefined && tlsCert === undefined) {
     throw invalidInput('--tls-client-ca needs --tls-cert and --tls-key: client certificates need TLS');
   }
+  const tokens = readTokens(tokenFile);
   return {
-    ...readToken(tokenFile),
+    ...(tokens && { tokens }),
     ...(tlsCert !== undefined && {
       tls: {
         ...readPair(tlsCert, tlsKey as string),
@@ -64,21 +66,12 @@ export function readGuard({ tokenFile, tlsCert, tlsKey, tlsClientCa }: GuardFile
   };
 }
 
-/**
- * Reads the token of a server and its clients. Strips white space and the byte order mark, which
- * editors and shells add.
- *
- * @throws HifiError INVALID_INPUT for a token that is unreadable, empty or not ASCII
- */
-function readToken(tokenFile: string | undefined): { token?: string } {
+/** Reads the tokens of a server, or those that a client may use. @throws as `parseTokens` */
+function readTokens(tokenFile: string | undefined): RoleToken[] | undefined {
   const given = tokenFile === undefined ? process.env.HIFI_TOKEN : readPart('--token-file', tokenFile).toString();
-  if (given === undefined) return {};
-  const from = tokenFile === undefined ? 'HIFI_TOKEN' : `--token-file ${tokenFile}`;
-  // `trim` also removes U+FEFF.
-  const token = given.trim();
-  if (token === '') throw invalidInput(`${from}: the token is empty`);
-  if (!/^[\x20-\x7e]+$/.test(token)) throw invalidInput(`${from}: the token must be one line of ASCII characters`);
-  return { token };
+  return given === undefined
+    ? undefined
+    : parseTokens(given, tokenFile === undefined ? 'HIFI_TOKEN' : `--token-file ${tokenFile}`);
 }
 
 /** Files of a client's credentials, from the flags of commands that call a service. */
@@ -91,15 +84,17 @@ export interface CredentialFiles {
 }
 
 /**
- * Reads a client's credentials. The environment variable HIFI_TOKEN may hold the token instead.
+ * Reads a client's credentials. The environment variable HIFI_TOKEN may hold the token instead. Of
+ * several tokens the client takes the first of the strongest role.
  *
  * @param secure true to use TLS without a given authority: the system's authorities apply
  * @throws HifiError INVALID_INPUT as {@link readGuard}
  */
 export function readCredentials({ tokenFile, tlsCa, tlsCert, tlsKey }: CredentialFiles, secure = false): Credentials {
   const { tls } = readGuard({ tlsCert, tlsKey });
+  const tokens = readTokens(tokenFile);
   return {
-    ...readToken(tokenFile),
+    ...(tokens && { token: strongest(tokens).token }),
     ...((secure || tlsCa !== undefined || tls) && {
       tls: {
         ...(tlsCa !== undefined && { ca: readCertificate('--tls-ca', tlsCa) }),
@@ -155,8 +150,8 @@ function readPair(certFile: string, keyFile: string): { cert: Buffer; key: Buffe
  * @throws HifiError INVALID_INPUT for an address other than the loopback without TLS and a token,
  *   or mutual TLS
  */
-export function checkBind(host: string, { token, tls }: Guard, insecure: boolean): void {
-  if (insecure || isLoopback(host) || (tls && (token !== undefined || tls.clientCa))) return;
+export function checkBind(host: string, { tokens, tls }: Guard, insecure: boolean): void {
+  if (insecure || isLoopback(host) || (tls && (tokens || tls.clientCa))) return;
   throw invalidInput(
     `--host ${host} is open to other machines: give --tls-cert and --tls-key with --token-file or --tls-client-ca, or --insecure`,
   );
@@ -164,10 +159,3 @@ export function checkBind(host: string, { token, tls }: Guard, insecure: boolean
 
 export const isLoopback = (host: string) =>
   host === 'localhost' || host === '::1' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host);
-
-/** Returns true if a call has the token. Takes constant time, so that timing reveals nothing. */
-export function bearsToken(authorization: unknown, token: string): boolean {
-  const digest = (text: string) => crypto.createHash('sha256').update(text).digest();
-  const given = typeof authorization === 'string' ? authorization.replace(/^Bearer /i, '') : '';
-  return crypto.timingSafeEqual(digest(given), digest(token));
-}

@@ -134,7 +134,8 @@ function handlerOf(
 }
 
 /** Error of a call that the server's end interrupts: a client can continue with another call. */
-const goingDown = () => new RpcError(status.UNAVAILABLE, 'SHUTTING_DOWN', 'the service is shutting down; try again');
+export const goingDown = () =>
+  new RpcError(status.UNAVAILABLE, 'SHUTTING_DOWN', 'the service is shutting down; try again');
 
 function fail(call: AnyCall, error: RpcError, callback?: sendUnaryData<Message>): void {
   const sent = statusOf(error);

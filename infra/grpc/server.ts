@@ -10,7 +10,7 @@ import {
 import { HealthImplementation } from 'grpc-health-check';
 import { RpcError, status, statusOf } from '../../proto/status';
 import { addressError } from '../address-error';
-import { bearsToken, checkBind, type Guard } from './credentials';
+import { checkBind, type Guard } from './credentials';
 import { serviceDefinition } from './definition';
 import { serverCredentials } from './grpc-credentials';
 import { type CallInterceptor, handlersOf, type Implementation } from './handlers';
@@ -18,6 +18,8 @@ import { guardLibraryCall } from './library-calls';
 import { quietLibrary } from './library-log';
 import { MESSAGE_BYTES, METADATA_BYTES } from './limits';
 import { reflectionOf } from './reflection';
+import { roleFor } from './roles';
+import { type RoleToken, refusal } from './tokens';
 
 /** Time in which calls may end when the server drains, in milliseconds. */
 const DRAIN_MS = 10_000;
@@ -52,7 +54,7 @@ export class GrpcServer {
       'grpc.max_send_message_length': MESSAGE_BYTES,
       'grpc.keepalive_time_ms': 60_000,
       'grpc.keepalive_timeout_ms': 20_000,
-      interceptors: [authInterceptor(guard.token)],
+      interceptors: [authInterceptor(guard.tokens)],
     });
     this.health.addToServer(this.server);
   }
@@ -121,20 +123,22 @@ export class GrpcServer {
 }
 
 /**
- * Interceptor that refuses calls with too large metadata or without the token. Health checks need
- * no token.
+ * Interceptor that refuses calls with too large metadata, without a token or with one of too weak a
+ * role. Health checks need no token.
  */
-function authInterceptor(token: string | undefined): ServerInterceptor {
+function authInterceptor(tokens: readonly RoleToken[] | undefined): ServerInterceptor {
   return ({ path }, call) => {
     guardLibraryCall(call, path);
-    const open = token === undefined || path.startsWith('/grpc.health.v1.Health/');
+    const method = path.slice(1);
+    const needed = method.startsWith('grpc.health.v1.Health/') ? undefined : tokens;
     return new ServerInterceptingCall(call, {
       start: (next) =>
         next({
           onReceiveMetadata: (metadata: Metadata, pass) => {
-            if (bytesOf(metadata) > METADATA_BYTES) call.sendStatus(TOO_MUCH);
-            else if (open || bearsToken(metadata.get('authorization')[0], token)) pass(metadata);
-            else call.sendStatus(NO_TOKEN);
+            if (bytesOf(metadata) > METADATA_BYTES) return call.sendStatus(TOO_MUCH);
+            const refused = refusal(metadata.get('authorization')[0], needed, method, roleFor(method));
+            if (refused) call.sendStatus(statusOf(refused));
+            else pass(metadata);
           },
         }),
     });
@@ -146,14 +150,6 @@ const TOO_MUCH = statusOf(
     status.RESOURCE_EXHAUSTED,
     'METADATA_TOO_LARGE',
     `the call's metadata are too large; they must be ${METADATA_BYTES} bytes at most`,
-  ),
-);
-
-const NO_TOKEN = statusOf(
-  new RpcError(
-    status.UNAUTHENTICATED,
-    'UNAUTHENTICATED',
-    'the call has no valid token; its metadata must have authorization: Bearer TOKEN',
   ),
 );
 

@@ -1,4 +1,5 @@
 import * as net from 'node:net';
+import { invalidValue, shown } from '../../foundation/errors';
 
 /** Parts of a target of gRPC. */
 export interface Target {
@@ -28,3 +29,9 @@ export function targetsOf(list: string): string[] | undefined {
 
 /** Returns true if a host must be looked up. */
 export const isName = (host: string | undefined): host is string => host !== undefined && net.isIP(host) === 0;
+
+/** Checks the address of a service. @throws HifiError INVALID_INPUT unless it is HOST:PORT */
+export function hostPort(field: string, given: string, example: string): string {
+  if (typeof given === 'string' && /^[^\s/]+:\d{1,5}$/.test(given)) return given;
+  throw invalidValue({ field, value: shown(given), expected: `HOST:PORT, such as ${example}` });
+}

@@ -1,5 +1,7 @@
 import * as fs from 'node:fs';
 import { latestAttempts } from '../grpc/attempts';
+import type { CallInterceptor } from '../grpc/handlers';
+import { roleFor } from '../grpc/roles';
 import { GrpcServer } from '../grpc/server';
 import { type Logger, openLog } from '../log';
 import type { Parts } from '../parts';
@@ -12,12 +14,14 @@ export interface ServiceServer {
   log: Logger;
   telemetry: Telemetry;
   server: GrpcServer;
+  /** Interceptor of the server's calls, for those that arrive over HTTP too. */
+  interceptor: CallInterceptor;
   /** Binds and serves. @returns the port */
   start(): Promise<number>;
 }
 
 /** Time that open calls have to finish when a service ends, in milliseconds. */
-const GRACE_MS = 5000;
+export const GRACE_MS = 5000;
 
 /**
  * Creates the log, telemetry and server of a service.
@@ -35,17 +39,15 @@ export function serviceServer(settings: ServePart, parts: Parts): ServiceServer 
   });
   const traced = callInterceptor(telemetry, log);
   const latest = latestAttempts();
-  const server = new GrpcServer({
-    host,
-    port,
-    guard,
-    insecure,
-    interceptor: (call, work) => traced(call, () => latest(call, work)),
-  });
+  const interceptor: CallInterceptor = (call, work) =>
+    // No job calls these methods, and their callers must not end a job's calls.
+    traced(call, () => (roleFor(call.method) === 'infer' ? work() : latest(call, work)));
+  const server = new GrpcServer({ host, port, guard, insecure, interceptor });
   return {
     log,
     telemetry,
     server,
+    interceptor,
     async start() {
       if (socket !== undefined) {
         // A socket that a killed process left.

@@ -35,7 +35,10 @@ export interface ServeSettings {
   store?: string;
   /** Folder of the artifacts, or `s3://BUCKET/PREFIX`. Default: in the state directory. */
   artifacts?: string;
-  /** Port of the gateway's live page; 0: any free port. Without it there is no page. */
+  /**
+   * Port of the gateway's live page, or of an analyzer's calls over HTTP; 0: any free port. Without
+   * it there are none.
+   */
   httpPort?: number;
   /** Supervision of the engines' processes; default: `ENGINE_PROCESS`. */
   engineProcess?: ProcessOptions;
@@ -59,6 +62,6 @@ export interface ServePart extends ServeSettings {
 export interface Served {
   name: ServedName;
   port: number;
-  /** Port of the live page. */
-  pagePort?: number;
+  /** Port of HTTP. */
+  httpPort?: number;
 }

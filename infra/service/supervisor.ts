@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Backoff } from '../../foundation/backoff';
 import { HifiError } from '../../foundation/errors';
 import { temporaryFolder } from '../../foundation/temporary';
+import { strongest } from '../grpc/tokens';
 import { type Logger, openLog } from '../log';
 import { Parts } from '../parts';
 import { ServiceProcess } from './service-process';
@@ -28,8 +29,8 @@ export interface SuperviseSettings extends Omit<ServeSettings, 'name' | 'port' |
  * @throws HifiError the error of the service that failed to start
  */
 export async function supervise(settings: SuperviseSettings): Promise<{ served: Served[]; stop(): Promise<void> }> {
-  const { ports, entry, ...common } = settings;
-  const { token } = settings.guard;
+  const { ports, entry, httpPort, ...common } = settings;
+  const { tokens } = settings.guard;
   const log = openLog('supervisor');
   const { started, end } = await Parts.start(async (parts) => {
     const sockets = socketFolder(settings.stateDir, parts);
@@ -39,9 +40,10 @@ export async function supervise(settings: SuperviseSettings): Promise<{ served: 
       trainer: [`unix:${socketOf('trainer')}`],
       registry: `unix:${socketOf('gateway')}`,
     };
-    const shared = { ...common, peers, credentials: token === undefined ? {} : { token } };
+    const shared = { ...common, peers, credentials: tokens ? { token: strongest(tokens).token } : {} };
     const service = (name: ServedName) => {
-      const own = { ...shared, name, port: ports[name], socket: socketOf(name) };
+      const http = name === 'gateway' && httpPort !== undefined && { httpPort };
+      const own = { ...shared, ...http, name, port: ports[name], socket: socketOf(name) };
       const supervised = new SupervisedService(entry, own, log);
       parts.add(() => supervised.stop());
       return supervised;
@@ -86,9 +88,9 @@ class SupervisedService {
 
   private async serve(): Promise<Served> {
     const served = await this.process.serve(this.settings);
-    const { port, pagePort } = served;
+    const { port, httpPort } = served;
     // Clients use these ports, so a restarted process serves on them too.
-    this.settings = { ...this.settings, port, ...(pagePort !== undefined && { httpPort: pagePort }) };
+    this.settings = { ...this.settings, port, ...(httpPort !== undefined && { httpPort }) };
     return served;
   }
 

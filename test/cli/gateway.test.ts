@@ -15,7 +15,8 @@ let service: Service;
 let gateway: string[];
 
 beforeAll(async () => {
-  fs.writeFileSync(token, 'a-token\n');
+  fs.writeFileSync(token, 'infer weak-token\na-token\n');
+  fs.writeFileSync(path.join(scratch, 'infer'), 'infer weak-token\n');
   const ports = ['--gateway-port', '0', '--analyzer-port', '0', '--trainer-port', '0'];
   const state = path.join(scratch, 'state');
   service = await Service.start([
@@ -143,8 +144,7 @@ test('a delta is registered, promoted, rolled back and asked by its names', asyn
   expect([second.version, second.metric, second.dataSha256]).toEqual([2, undefined, undefined]);
   expect(await printed('promote', 'tiny', '1', 'prod')).toMatchObject({ version: 1, aliases: ['prod'] });
   expect(await printed('promote', 'tiny', '2', 'prod')).toMatchObject({ version: 2, aliases: ['prod'] });
-  const token = fs.readFileSync(path.join(scratch, 'token'), 'utf8').trim();
-  const analyzer = new GrpcClient(`127.0.0.1:${service.ports.analyzer}`, { token });
+  const analyzer = new GrpcClient(`127.0.0.1:${service.ports.analyzer}`, { token: 'weak-token' });
   const classify = async (model: string, ...references: string[]) => {
     const deltas = references.map((name) => ({ delta: { case: 'name' as const, value: name } }));
     const request = { model: path.join(FIXTURES, model), deltas, texts: ['a text'] };
@@ -152,6 +152,25 @@ test('a delta is registered, promoted, rolled back and asked by its names', asyn
     return results.map(({ rows }) => rows[0].logits);
   };
   try {
+    // Rows at the running services: with a name the lines are those of its version.
+    const rows = ['--model', path.join(FIXTURES, 'tiny-bert'), '--data', data('dev.tsv'), '--text-columns', 'sentence'];
+    const at = ['--analyzer', `127.0.0.1:${service.ports.analyzer}`, '--token-file', path.join(scratch, 'infer')];
+    const [there, here] = await Promise.all([
+      hifi('predict', ...rows, '--delta', 'tiny@prod', ...at),
+      hifi('predict', ...rows, '--delta', path.join(scratch, 'bare')),
+    ]);
+    expect([there.status, here.status]).toEqual([0, 0]);
+    const linesOf = ({ stdout }: { stdout: string }) =>
+      stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line));
+    const near = ({ logits, ...line }: { logits: number[] }) => ({
+      ...line,
+      logits: logits.map((logit) => expect.closeTo(logit, 5)),
+    });
+    expect(linesOf(there)).toEqual(linesOf(here).map(near));
+
     const [one, two, promoted] = await classify('tiny-bert', 'tiny:1', 'tiny', 'tiny@prod');
     expect(promoted).toEqual(two);
     expect(promoted).not.toEqual(one);
@@ -271,6 +290,36 @@ test.each<[what: string, words: () => string[], status: number, line: RegExp]>([
     /nothing: no such folder/,
   ],
   ['a version that is none', () => ['registry', 'promote', 'tiny', 'x', 'prod', ...gateway], 2, /it must be a whole/],
+  [
+    'a token of too weak a role',
+    () => ['jobs', 'list', ...gateway.slice(0, 2), '--token-file', path.join(scratch, 'infer')],
+    2,
+    /^hifi: hifi\.v1\.GatewayService\/ListJobs needs a token of the role run; this one has the role infer$/,
+  ],
+  [
+    'a flag of a local engine with a running service',
+    () => [
+      'predict',
+      '--model',
+      'm',
+      '--data',
+      data('dev.tsv'),
+      '--task',
+      'cola',
+      '--analyzer',
+      'a:1',
+      '--stride',
+      '1',
+    ],
+    2,
+    /--stride excludes --analyzer: the service chooses how it computes/,
+  ],
+  [
+    'a token file with a wrong line',
+    () => ['serve', 'analyzer', '--token-file', data('dev.tsv'), '--state-dir', path.join(scratch, 'y')],
+    2,
+    /line 1 has characters that no token may have; all must be printable ASCII/,
+  ],
   ['a state that is none', () => ['jobs', 'list', ...gateway, '--state', 'asleep'], 2, /it must be queued, /],
   [
     'a model that the services do not know',
@@ -306,5 +355,5 @@ test.each<[what: string, words: () => string[], status: number, line: RegExp]>([
 });
 
 test('no line of the services contains the token', () => {
-  expect(service.log).not.toContain('a-token');
+  expect(service.log).not.toMatch(/a-token|weak-token/);
 });

@@ -15,7 +15,7 @@ const ROOM: ClassifierLimits = { models: 2 ** 30, deltas: 2 ** 30 };
 async function ask(classifier: Classifier, request: ClassifyRequest): Promise<Classified[][]> {
   const [outcome] = await classifier.classify([request]);
   if ('error' in outcome) throw new Error(`${outcome.error.part.field}: ${outcome.error.message}`);
-  return outcome.answers;
+  return outcome.answers.map(({ rows }) => rows);
 }
 
 /** Makes deltas of a model, and an ONNX folder of each merged one. */

@@ -3,14 +3,17 @@ import * as http from 'node:http';
 import * as path from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { writeDelta } from '../../../delta/delta';
 import { GrpcClient } from '../../../infra/grpc/client';
+import { openCheckpoint } from '../../../model/checkpoint';
 import { GatewayService } from '../../../proto/gen/hifi/v1/gateway_pb';
 import { openBrowser } from '../../support/browser';
-import { FIXTURES, temporaryFolder } from '../../support/deltas';
+import { FIXTURES, randomDelta, temporaryFolder } from '../../support/deltas';
 import { endServices, Service } from '../../support/services';
 
 const AXE = fs.readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 const TOKEN = 'the right token';
+const WEAK = 'a token to infer';
 const rows = (name: string) => ({
   source: { case: 'path' as const, value: `tiny-data/${name}` },
   textColumns: ['sentence'],
@@ -34,10 +37,15 @@ let complaints: string[];
 
 beforeAll(async () => {
   folder = temporaryFolder('live');
-  fs.writeFileSync(path.join(folder, 'token'), TOKEN);
+  fs.writeFileSync(path.join(folder, 'token'), `infer ${WEAK}\nadmin ${TOKEN}\n`);
+  const checkpoint = await openCheckpoint(path.join(FIXTURES, 'tiny-bert'));
+  const shape = { heads: [[1], [0]], labels: ['no', 'yes'] };
+  writeDelta(path.join(folder, 'deltas/one'), randomDelta(checkpoint, shape));
+  checkpoint.close();
   const ports = ['--gateway-port', '0', '--analyzer-port', '0', '--trainer-port', '0', '--http', '0'];
   const guard = ['--token-file', path.join(folder, 'token')];
   const state = ['--state-dir', path.join(folder, 'state'), '--data-root', FIXTURES];
+  state.push('--data-root', path.join(folder, 'deltas'));
   service = await Service.start(['all', ...state, ...ports, ...guard]);
   port = (service.ports as Record<string, number>).http;
   gateway = new GrpcClient(`127.0.0.1:${service.ports.gateway}`, { token: TOKEN });
@@ -168,6 +176,12 @@ test('without the token nothing is served, and other pages cannot change anythin
   const session = (body: string, headers = {}) => request('/session', { method: 'POST', body, headers });
   expect((await session(TOKEN)).status).toBe(403); // no x-hifi, like a form of another page
   expect((await session('wrong', { 'x-hifi': '1' })).status).toBe(401);
+  expect(await session(WEAK, { 'x-hifi': '1' })).toMatchObject({
+    status: 403,
+    body: 'the live page needs a token of the role run; this one has the role infer\n',
+  });
+  const weak = { headers: { authorization: `Bearer ${WEAK}` } };
+  expect((await request('/jobs', weak)).status).toBe(403);
   const entered = await session(TOKEN, { 'x-hifi': '1' });
   expect(entered.status).toBe(204);
   const [cookie] = entered.headers['set-cookie']!;
@@ -181,6 +195,30 @@ test('without the token nothing is served, and other pages cannot change anythin
   const { jobs } = JSON.parse((await request('/jobs', { headers })).body);
   const cancel = `/jobs/${jobs[0].jobId}/cancel`;
   expect((await request(cancel, { method: 'POST', headers })).status).toBe(403);
+});
+
+test('POST /v1/classify is answered by the analyzer', async () => {
+  const classify = (message: object, token = WEAK) =>
+    request('/v1/classify', {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify(message),
+    });
+  const asked = { model: 'tiny-bert', deltas: [{ path: 'one' }], texts: ['a text', 'another'], top: 0 };
+  const answer = await classify(asked);
+  expect(answer.status).toBe(200);
+  const { results } = JSON.parse(answer.body);
+  expect(results).toMatchObject([{ delta: { path: 'one' }, problem: 'single-label', labelNames: ['no', 'yes'] }]);
+  expect(results[0].rows).toHaveLength(2);
+  for (const { labels, logits } of results[0].rows) {
+    expect(labels[0].score).toBeCloseTo(1 / (1 + Math.exp(-Math.abs(logits[0] - logits[1]))), 12);
+  }
+
+  const wrong = await classify({ ...asked, deltas: [{ name: 'none' }] });
+  expect([wrong.status, JSON.parse(wrong.body).code]).toEqual([404, 5]);
+  const bad = await classify({ ...asked, texts: [] });
+  expect([bad.status, JSON.parse(bad.body)]).toMatchObject([400, { details: [{ reason: 'INVALID_INPUT' }, {}] }]);
+  expect((await classify(asked, 'wrong')).status).toBe(401);
 });
 
 test("a missing file is a 404, and no name leaves the server's files", async () => {

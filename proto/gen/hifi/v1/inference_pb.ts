@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file hifi/v1/inference.proto.
  */
 export const file_hifi_v1_inference: GenFile = /*@__PURE__*/
-  fileDesc("ChdoaWZpL3YxL2luZmVyZW5jZS5wcm90bxIHaGlmaS52MSJiCg5EZWx0YVJlZmVyZW5jZRIOCgRuYW1lGAEgASgJSAASJwoIYXJ0aWZhY3QYAiABKAsyEy5oaWZpLnYxLkRlbHRhRmlsZXNIABIOCgRwYXRoGAMgASgJSABCBwoFZGVsdGEisAEKD0NsYXNzaWZ5UmVxdWVzdBINCgVtb2RlbBgBIAEoCRInCgZkZWx0YXMYAiADKAsyFy5oaWZpLnYxLkRlbHRhUmVmZXJlbmNlEg0KBXRleHRzGAMgAygJEhQKDHNlY29uZF90ZXh0cxgEIAMoCRIXCgptYXhfbGVuZ3RoGAUgASgNSACIAQESEAoDdG9wGAYgASgNSAGIAQFCDQoLX21heF9sZW5ndGhCBgoEX3RvcCI6ChBDbGFzc2lmeVJlc3BvbnNlEiYKB3Jlc3VsdHMYASADKAsyFS5oaWZpLnYxLkRlbHRhQW5zd2VycyJZCgxEZWx0YUFuc3dlcnMSJgoFZGVsdGEYASABKAsyFy5oaWZpLnYxLkRlbHRhUmVmZXJlbmNlEiEKBHJvd3MYAiADKAsyEy5oaWZpLnYxLlRleHRBbnN3ZXIiZQoKVGV4dEFuc3dlchIkCgZsYWJlbHMYASADKAsyFC5oaWZpLnYxLlNjb3JlZExhYmVsEg4KBmxvZ2l0cxgCIAMoARIhCghlbnRpdGllcxgDIAMoCzIPLmhpZmkudjEuRW50aXR5IjoKC1Njb3JlZExhYmVsEg0KBWxhYmVsGAEgASgJEhIKBXNjb3JlGAIgASgBSACIAQFCCAoGX3Njb3JlMlMKEEluZmVyZW5jZVNlcnZpY2USPwoIQ2xhc3NpZnkSGC5oaWZpLnYxLkNsYXNzaWZ5UmVxdWVzdBoZLmhpZmkudjEuQ2xhc3NpZnlSZXNwb25zZWIGcHJvdG8z", [file_hifi_v1_trainer]);
+  fileDesc("ChdoaWZpL3YxL2luZmVyZW5jZS5wcm90bxIHaGlmaS52MSJiCg5EZWx0YVJlZmVyZW5jZRIOCgRuYW1lGAEgASgJSAASJwoIYXJ0aWZhY3QYAiABKAsyEy5oaWZpLnYxLkRlbHRhRmlsZXNIABIOCgRwYXRoGAMgASgJSABCBwoFZGVsdGEi0wEKD0NsYXNzaWZ5UmVxdWVzdBINCgVtb2RlbBgBIAEoCRInCgZkZWx0YXMYAiADKAsyFy5oaWZpLnYxLkRlbHRhUmVmZXJlbmNlEg0KBXRleHRzGAMgAygJEhQKDHNlY29uZF90ZXh0cxgEIAMoCRIXCgptYXhfbGVuZ3RoGAUgASgNSACIAQESEAoDdG9wGAYgASgNSAGIAQESIQoFd29yZHMYByADKAsyEi5oaWZpLnYxLlRleHRXb3Jkc0INCgtfbWF4X2xlbmd0aEIGCgRfdG9wIhoKCVRleHRXb3JkcxINCgV3b3JkcxgBIAMoCSI6ChBDbGFzc2lmeVJlc3BvbnNlEiYKB3Jlc3VsdHMYASADKAsyFS5oaWZpLnYxLkRlbHRhQW5zd2VycyK1AQoMRGVsdGFBbnN3ZXJzEiYKBWRlbHRhGAEgASgLMhcuaGlmaS52MS5EZWx0YVJlZmVyZW5jZRIhCgRyb3dzGAIgAygLMhMuaGlmaS52MS5UZXh0QW5zd2VyEg8KB3Byb2JsZW0YAyABKAkSEwoLbGFiZWxfbmFtZXMYBCADKAkSEgoKdGhyZXNob2xkcxgFIAMoARIUCgd2ZXJzaW9uGAYgASgNSACIAQFCCgoIX3ZlcnNpb24icwoKVGV4dEFuc3dlchIkCgZsYWJlbHMYASADKAsyFC5oaWZpLnYxLlNjb3JlZExhYmVsEg4KBmxvZ2l0cxgCIAMoARIhCghlbnRpdGllcxgDIAMoCzIPLmhpZmkudjEuRW50aXR5EgwKBHRhZ3MYBCADKAkiOgoLU2NvcmVkTGFiZWwSDQoFbGFiZWwYASABKAkSEgoFc2NvcmUYAiABKAFIAIgBAUIICgZfc2NvcmUyUwoQSW5mZXJlbmNlU2VydmljZRI/CghDbGFzc2lmeRIYLmhpZmkudjEuQ2xhc3NpZnlSZXF1ZXN0GhkuaGlmaS52MS5DbGFzc2lmeVJlc3BvbnNlYgZwcm90bzM", [file_hifi_v1_trainer]);
 
 /**
  * A delta on the base of the request; exactly one must be given.
@@ -105,6 +105,13 @@ export type ClassifyRequest = Message<"hifi.v1.ClassifyRequest"> & {
    * @generated from field: optional uint32 top = 6;
    */
   top?: number | undefined;
+
+  /**
+   * Given words of texts, each of which gets a tag by a model of words: none, or as many as texts.
+   *
+   * @generated from field: repeated hifi.v1.TextWords words = 7;
+   */
+  words: TextWords[];
 };
 
 /**
@@ -113,6 +120,27 @@ export type ClassifyRequest = Message<"hifi.v1.ClassifyRequest"> & {
  */
 export const ClassifyRequestSchema: GenMessage<ClassifyRequest> = /*@__PURE__*/
   messageDesc(file_hifi_v1_inference, 1);
+
+/**
+ * Given words of a text.
+ *
+ * @generated from message hifi.v1.TextWords
+ */
+export type TextWords = Message<"hifi.v1.TextWords"> & {
+  /**
+   * The words in order. Empty if none are given: then the model finds the text's own.
+   *
+   * @generated from field: repeated string words = 1;
+   */
+  words: string[];
+};
+
+/**
+ * Describes the message hifi.v1.TextWords.
+ * Use `create(TextWordsSchema)` to create a new message.
+ */
+export const TextWordsSchema: GenMessage<TextWords> = /*@__PURE__*/
+  messageDesc(file_hifi_v1_inference, 2);
 
 /**
  * @generated from message hifi.v1.ClassifyResponse
@@ -131,7 +159,7 @@ export type ClassifyResponse = Message<"hifi.v1.ClassifyResponse"> & {
  * Use `create(ClassifyResponseSchema)` to create a new message.
  */
 export const ClassifyResponseSchema: GenMessage<ClassifyResponse> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_inference, 2);
+  messageDesc(file_hifi_v1_inference, 3);
 
 /**
  * Answers of one delta.
@@ -152,6 +180,35 @@ export type DeltaAnswers = Message<"hifi.v1.DeltaAnswers"> & {
    * @generated from field: repeated hifi.v1.TextAnswer rows = 2;
    */
   rows: TextAnswer[];
+
+  /**
+   * The problem that the model solves: single-label, multi-label, regression, tokens or relevance.
+   *
+   * @generated from field: string problem = 3;
+   */
+  problem: string;
+
+  /**
+   * Labels in the order of the class numbers, which the logits have. Empty for a number.
+   *
+   * @generated from field: repeated string label_names = 4;
+   */
+  labelNames: string[];
+
+  /**
+   * Probability from which each label counts as predicted, in the order of label_names. Only for
+   * multi-label; else empty.
+   *
+   * @generated from field: repeated double thresholds = 5;
+   */
+  thresholds: number[];
+
+  /**
+   * Version that answered, of a delta by its registered name. Absent for others.
+   *
+   * @generated from field: optional uint32 version = 6;
+   */
+  version?: number | undefined;
 };
 
 /**
@@ -159,7 +216,7 @@ export type DeltaAnswers = Message<"hifi.v1.DeltaAnswers"> & {
  * Use `create(DeltaAnswersSchema)` to create a new message.
  */
 export const DeltaAnswersSchema: GenMessage<DeltaAnswers> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_inference, 3);
+  messageDesc(file_hifi_v1_inference, 4);
 
 /**
  * Answer for one text.
@@ -183,12 +240,19 @@ export type TextAnswer = Message<"hifi.v1.TextAnswer"> & {
   logits: number[];
 
   /**
-   * Entities of the text, of a model of words; if its tags name no entities, each word with its
-   * tag.
+   * Entities of a text without given words, of a model of words; if its tags name no entities, each
+   * word with its tag.
    *
    * @generated from field: repeated hifi.v1.Entity entities = 3;
    */
   entities: Entity[];
+
+  /**
+   * Tag of each given word. Empty for a text without given words.
+   *
+   * @generated from field: repeated string tags = 4;
+   */
+  tags: string[];
 };
 
 /**
@@ -196,7 +260,7 @@ export type TextAnswer = Message<"hifi.v1.TextAnswer"> & {
  * Use `create(TextAnswerSchema)` to create a new message.
  */
 export const TextAnswerSchema: GenMessage<TextAnswer> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_inference, 4);
+  messageDesc(file_hifi_v1_inference, 5);
 
 /**
  * A label and its probability.
@@ -224,7 +288,7 @@ export type ScoredLabel = Message<"hifi.v1.ScoredLabel"> & {
  * Use `create(ScoredLabelSchema)` to create a new message.
  */
 export const ScoredLabelSchema: GenMessage<ScoredLabel> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_inference, 5);
+  messageDesc(file_hifi_v1_inference, 6);
 
 /**
  * Answers for texts with tuned models that stay in memory, on the analyzer's port.
