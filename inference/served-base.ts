@@ -8,7 +8,7 @@ import type { Readout, TaskHeadKind } from '../model/architecture';
 import type { Checkpoint } from '../model/checkpoint';
 import { writeWeights } from '../model/onnx';
 import { embeddingGraph, layerGraph, STATE, taskHeadGraph } from '../model/serving-graphs';
-import type { TunedInputs } from '../model/tuned-arithmetic';
+import { COUNTS, type TunedInputs } from '../model/tuned-arithmetic';
 import type { ServedDelta } from './served-delta';
 import { type Feeds, feedsOf } from './tuned-feeds';
 
@@ -19,6 +19,9 @@ interface Layer {
   /** False if it runs one delta at a time. */
   together: boolean;
 }
+
+/** Stands for the base where a delta is a key. */
+const BASE = {};
 
 /** Delta of a state; `undefined` stands for all that do not differ from the base yet. */
 type Of = ServedDelta | undefined;
@@ -48,10 +51,10 @@ const COLUMNS_OF_A_THREAD = 65;
 export class ServedBase {
   private readonly heads = new Map<TaskHeadKind, Promise<ort.InferenceSession>>();
   private readonly lasts = new Map<Readout, Promise<Layer>>();
-  /** Inputs of the last deltas that ran together, by layer: the same ones often come again. */
-  private joined: { deltas: string; byLayer: Map<Layer, Feeds> } = { deltas: '', byLayer: new Map() };
-  private readonly numbers = new WeakMap<ServedDelta, number>();
-  private numbered = 0;
+  /** Inputs of each delta, or of the base, that ran by itself. */
+  private readonly single = new WeakMap<object, Map<Layer, Feeds>>();
+  /** Inputs of the last deltas that ran together: the same ones often come again. */
+  private together: { of: readonly Of[]; byLayer: Map<Layer, Feeds> } = { of: [], byLayer: new Map() };
 
   private constructor(
     readonly checkpoint: Checkpoint,
@@ -143,6 +146,8 @@ export class ServedBase {
     const { hiddenSize: d } = this.checkpoint.config;
     const feeds = {
       [STATE.input]: new ort.Tensor('float32', from.values, [from.values.length / (S * d), S, d]),
+      [COUNTS.deltas]: count(of.length),
+      [COUNTS.states]: count(from.of.length),
       ...tokenFeeds(layer.session, batch, of.length),
       ...this.feeds(layer, of),
     };
@@ -150,21 +155,27 @@ export class ServedBase {
     return { of, values: output.data as Float32Array };
   }
 
-  /** Inputs of a layer's tuned parts. Those of one delta need no copy. */
+  /** Inputs of a layer's tuned parts. */
   private feeds(layer: Layer, of: readonly Of[]): Feeds {
-    if (of.length === 1) return feedsOf(layer.tuned, of);
-    const deltas = of.map((each) => (each ? this.numberOf(each) : '')).join();
-    if (this.joined.deltas !== deltas) this.joined = { deltas, byLayer: new Map() };
-    const { byLayer } = this.joined;
-    const feeds = byLayer.get(layer) ?? feedsOf(layer.tuned, of);
+    const [first] = of;
+    const byLayer = of.length === 1 ? this.feedsOfOne(first ?? BASE) : this.feedsTogether(of);
+    const feeds = byLayer.get(layer) ?? feedsOf(layer.tuned, of, this.checkpoint.config.headDim);
     byLayer.set(layer, feeds);
     return feeds;
   }
 
-  private numberOf(delta: ServedDelta): number {
-    const number = this.numbers.get(delta) ?? this.numbered++;
-    this.numbers.set(delta, number);
-    return number;
+  /** They share memory with the delta. */
+  private feedsOfOne(delta: object): Map<Layer, Feeds> {
+    const byLayer = this.single.get(delta) ?? new Map<Layer, Feeds>();
+    this.single.set(delta, byLayer);
+    return byLayer;
+  }
+
+  private feedsTogether(of: readonly Of[]): Map<Layer, Feeds> {
+    const { together } = this;
+    const same = together.of.length === of.length && of.every((each, i) => each === together.of[i]);
+    if (!same) this.together = { of, byLayer: new Map() };
+    return this.together.byLayer;
   }
 
   private async logits(delta: ServedDelta, x: Float32Array, batch: PaddedBatch): Promise<Float32Array> {
@@ -236,6 +247,8 @@ function cut(values: Float32Array, [B, R, C]: readonly number[], rows: number, c
   }
   return left;
 }
+
+const count = (n: number) => new ort.Tensor('int64', BigInt64Array.of(BigInt(n)), [1]);
 
 /** Inputs of a graph that a batch's tokens give, once for each of `times` deltas. // int64 [times·B, S] */
 function tokenFeeds({ inputNames }: ort.InferenceSession, { B, S, ...batch }: PaddedBatch, times: number): Feeds {

@@ -8,13 +8,13 @@ import type { Checkpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
 import type { TunedInputs } from '../model/tuned-arithmetic';
 
-/** Tuned features of one dense layer, as its graph takes them. */
-export interface TunedFeatures {
-  /** Rows [width, r], columns [r, width]. */
+/** Tuned heads of one dense layer, as its graph takes them. */
+export interface TunedHeads {
+  /** Rows [width, h·dh], columns [h·dh, width]. */
   weights: Float32Array;
-  /** [r] */
+  /** [h·dh] */
   biases?: Float32Array;
-  /** [r] */
+  /** Heads, ascending. // [h] */
   places: Int32Array;
 }
 
@@ -36,8 +36,8 @@ export interface ServedDelta {
   taskHead: ReadonlyMap<string, HeadTensor>;
   /** Size in bytes. */
   bytes: number;
-  /** Its tuned features of a dense layer; undefined for none. */
-  features(inputs: TunedInputs): TunedFeatures | undefined;
+  /** Its tuned heads of a dense layer; undefined for none. */
+  heads(inputs: TunedInputs): TunedHeads | undefined;
 }
 
 /** Tensors of a task head by name, as a delta or checkpoint stores them. */
@@ -61,16 +61,18 @@ export function servedDelta(
 
   const tensorOf = (canonical: string) => tensors.get(checkpoint.storedName(canonical) ?? canonical)!;
   const byName = new Map(slices.map((slice) => [slice.canonical, slice]));
-  const made = new Map<string, TunedFeatures>();
+  const made = new Map<string, TunedHeads>();
   let lowest = layerInputs.length;
   for (const [layer, all] of layerInputs.entries()) {
     for (const inputs of all) {
       const slice = byName.get(`${inputs.module}.weight`);
       const within = slice && partOf(slice, inputs);
       if (!within) continue;
+      const places = wholeHeads(within.places, config.headDim);
+      if (!places) return undefined;
       const bias = byName.get(`${inputs.module}.bias`);
       const own = { weights: tensorOf(slice.canonical).values, biases: bias && tensorOf(bias.canonical).values };
-      made.set(inputs.weights, featuresOf(checkpoint, inputs, within, own));
+      made.set(inputs.weights, { ...headsOf(checkpoint, inputs, within, own), places });
       lowest = Math.min(lowest, layer);
     }
   }
@@ -78,7 +80,7 @@ export function servedDelta(
   const names = architectureOf(config).taskHead(config, kind).tensors(config, outputsOf(info));
   const stored = new Map(names.map(({ name }) => [name, tensorOf(name)]));
   const bytes = [...tensors.values()].reduce((sum, { values }) => sum + values.byteLength, 0);
-  return { ...untuned(config, kind, stored), lowest, bytes, features: ({ weights }) => made.get(weights) };
+  return { ...untuned(config, kind, stored), lowest, bytes, heads: ({ weights }) => made.get(weights) };
 }
 
 /** A task head on a model that nothing else is tuned in. */
@@ -89,7 +91,7 @@ export function untuned(config: ModelConfig, kind: TaskHeadKind, stored: StoredH
     [...stored].map(([name, tensor]) => [name, asInput(name.startsWith(`${output}.`) ? ofTwo(tensor) : tensor)]),
   );
   const bytes = [...taskHead.values()].reduce((sum, { values }) => sum + values.byteLength, 0);
-  return { lowest: config.layers, reads, kind, outputs, taskHead, bytes, features: () => undefined };
+  return { lowest: config.layers, reads, kind, outputs, taskHead, bytes, heads: () => undefined };
 }
 
 /**
@@ -126,20 +128,27 @@ function partOf({ indices }: Slice, { axis, features }: TunedInputs): TunedPart 
   return { from, to, places: indices.slice(from, to).map((index) => index - first) };
 }
 
+/** Heads that own these features; undefined if they own others too. */
+function wholeHeads(features: Int32Array, headDim: number): Int32Array | undefined {
+  const heads = features.filter((_, i) => i % headDim === 0).map((feature) => feature / headDim);
+  const isWhole = features.every((feature, i) => feature === heads[Math.floor(i / headDim)] * headDim + (i % headDim));
+  return isWhole && features.length % headDim === 0 ? heads : undefined;
+}
+
 /** Rows as the delta has them; columns as differences from the base's. */
-function featuresOf(
+function headsOf(
   checkpoint: Checkpoint,
   { module, axis, width, features: [first], biases }: TunedInputs,
   { from, to, places }: TunedPart,
   tuned: { weights: Float32Array; biases?: Float32Array },
-): TunedFeatures {
+): Omit<TunedHeads, 'places'> {
   const weights = tuned.weights.subarray(from * width, to * width); // [r, width]
   if (axis === 'columns') {
     const whole = checkpoint.tensor(`${module}.weight`);
     const base = takeSlice(whole, [width, whole.length / width], { axis, indices: places });
-    return { weights: weights.map((value, i) => value - base[i]), places };
+    return { weights: weights.map((value, i) => value - base[i]) };
   }
-  const rows = { weights: transposed(weights, to - from, width), places };
+  const rows = { weights: transposed(weights, to - from, width) };
   if (biases === undefined) return rows;
   if (tuned.biases) return { ...rows, biases: tuned.biases.slice(from, to) };
   const whole = checkpoint.tensor(`${module}.bias`);

@@ -91,7 +91,7 @@ async function deltaOf(
     case 'artifact':
       return { folder: await deltas.folder(delta.value, signal) };
     case 'path':
-      return { folder: await inputs.model(delta.value, { signal }) };
+      return { folder: inputs.folder(delta.value, 'path') };
     default:
       throw invalidInput('a delta must have name, artifact or path');
   }

@@ -1,59 +1,54 @@
 import * as ort from 'onnxruntime-node';
 import type { TunedInputs } from '../model/tuned-arithmetic';
-import type { ServedDelta, TunedFeatures } from './served-delta';
+import type { ServedDelta, TunedHeads } from './served-delta';
 
 /** Inputs of a graph by name. */
 export type Feeds = Record<string, ort.Tensor>;
 
-/** Stands for a delta without tuned features in a layer: one feature of zeros, without a place. */
-const none = ({ width, size }: TunedInputs): TunedFeatures => ({
-  weights: new Float32Array(width),
-  biases: new Float32Array(1),
-  places: Int32Array.of(size),
-});
-
 /**
- * Inputs of a layer's graph for some deltas, each padded to as many features as the longest. They
+ * Inputs of a layer's graph for some deltas, each padded to as many heads as the longest. They
  * share memory with a delta that is alone.
  */
-export function feedsOf(tuned: readonly TunedInputs[], deltas: readonly (ServedDelta | undefined)[]): Feeds {
-  return Object.assign({}, ...tuned.map((inputs) => feedsOfOne(inputs, deltas)));
+export function feedsOf(
+  tuned: readonly TunedInputs[],
+  deltas: readonly (ServedDelta | undefined)[],
+  headDim: number,
+): Feeds {
+  return Object.assign({}, ...tuned.map((inputs) => feedsOfOne(inputs, deltas, headDim)));
 }
 
-function feedsOfOne(inputs: TunedInputs, deltas: readonly (ServedDelta | undefined)[]): Feeds {
-  const { size, width, axis } = inputs;
-  const all = deltas.map((delta) => delta?.features(inputs) ?? none(inputs));
-  const r = Math.max(...all.map(({ places }) => places.length));
-  const D = all.length;
-  const places = new BigInt64Array(D * r).fill(BigInt(size));
-  const isTuned = new Uint8Array(D * size);
+function feedsOfOne(inputs: TunedInputs, deltas: readonly (ServedDelta | undefined)[], headDim: number): Feeds {
+  const { heads: H, width, axis } = inputs;
+  const all = deltas.map((delta) => delta?.heads(inputs) ?? none(inputs, headDim));
+  const h = Math.max(...all.map(({ places }) => places.length));
+  const [D, r] = [all.length, h * headDim];
+  const places = new BigInt64Array(D * h).fill(BigInt(H));
+  const isTuned = new Uint8Array(D * H);
   for (const [i, each] of all.entries()) {
     for (const [j, place] of each.places.entries()) {
-      places[i * r + j] = BigInt(place);
-      if (place < size) isTuned[i * size + place] = 1;
+      places[i * h + j] = BigInt(place);
+      if (place < H) isTuned[i * H + place] = 1;
     }
   }
   const isRows = axis === 'rows';
-  const weights = joined(
-    all.map(({ weights, places }) => (isRows ? paddedRows(weights, width, places.length, r) : weights)),
-    r * width,
+  const weights = all.map((each) =>
+    isRows ? paddedRows(each.weights, width, each.places.length * headDim, r) : each.weights,
   );
+  const biases = all.map((each) => each.biases ?? new Float32Array(0));
   return {
-    [inputs.places]: new ort.Tensor('int64', places, [D, r]),
-    [inputs.weights]: new ort.Tensor('float32', weights, isRows ? [D, width, r] : [D, r, width]),
-    ...(inputs.tuned && { [inputs.tuned]: new ort.Tensor('bool', isTuned, [D, 1, size]) }),
-    ...(inputs.biases && {
-      [inputs.biases]: new ort.Tensor(
-        'float32',
-        joined(
-          all.map(({ biases }) => biases!),
-          r,
-        ),
-        [D, 1, r],
-      ),
-    }),
+    [inputs.any]: new ort.Tensor('bool', Uint8Array.of(Number(isTuned.includes(1))), [1]),
+    [inputs.places]: new ort.Tensor('int64', places, [D, h]),
+    [inputs.weights]: new ort.Tensor('float32', joined(weights, r * width), isRows ? [D, width, r] : [D, r, width]),
+    ...(inputs.tuned && { [inputs.tuned]: new ort.Tensor('bool', isTuned, [D, 1, H, 1]) }),
+    ...(inputs.biases && { [inputs.biases]: new ort.Tensor('float32', joined(biases, r), [D, 1, r]) }),
   };
 }
+
+/** Stands for a delta without tuned heads in a layer: a head of zeros, without a place. */
+const none = ({ width, heads }: TunedInputs, headDim: number): TunedHeads => ({
+  weights: new Float32Array(width * headDim),
+  places: Int32Array.of(heads),
+});
 
 /** Pads each row with zeros. // [rows, from] → [rows, to] */
 function paddedRows(values: Float32Array, rows: number, from: number, to: number): Float32Array {

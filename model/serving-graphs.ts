@@ -44,7 +44,7 @@ export function layerGraph(source: GraphSource, layer: number, reads: Readout, w
   const architecture = architectureOf(config);
   const graph = new OnnxGraph(`layer ${layer}`, { weights });
   const state = graph.input(STATE.input, 'float32', ['N', 'S', config.hiddenSize]);
-  const arithmetic = new TunedArithmetic(graph, tunedAxes(config, layer), { state, mask: 'attention_mask' });
+  const arithmetic = new TunedArithmetic(graph, tunedAxes(config, layer), config.headDim);
   const net = OnnxNetwork.start(graph, source, arithmetic, {});
   const x = { name: state, width: config.hiddenSize };
   const tokens = queryTokens(config, layer, reads);

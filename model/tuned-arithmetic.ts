@@ -1,38 +1,50 @@
 import { type Arithmetic, type DenseLayer, float32Arithmetic } from './arithmetic';
-import type { OnnxGraph } from './onnx';
+import { OnnxGraph } from './onnx';
 import type { Range } from './operations';
 
-/** Inputs of a graph that tune one dense layer of D deltas at once. */
+/** Inputs of a graph that tune heads of one dense layer, of D deltas at once. */
 export interface TunedInputs {
   /** Module of the base that holds the layer. */
   module: string;
   /** Output features of the module that the layer has: all, or some of a module of several matrices. */
   features: Range;
-  /** `rows`: output features have new weights. `columns`: input features have. */
+  /** `rows`: a head owns output features. `columns`: it owns input features. */
   axis: 'rows' | 'columns';
-  /** Number of features along the axis. */
-  size: number;
-  /** Length of each tuned feature's weights. */
+  /** Number of heads along the axis. */
+  heads: number;
+  /** Length of each feature's weights. */
   width: number;
-  /** Name of the weights, float32: rows [D, width, r], columns [D, r, width]. */
+  /** Name of the weights of h heads, float32: rows [D, width, h·dh], columns [D, h·dh, width]. */
   weights: string;
-  /** Name of the biases of tuned rows, float32; absent if the layer has none. [D, 1, r] */
+  /** Name of the biases of rows, float32; absent if the layer has none. [D, 1, h·dh] */
   biases?: string;
-  /** Name of the places of the r features along the axis; `size` for none. int64 [D, r] */
+  /** Name of the places of the heads among all; `heads` for none. int64 [D, h] */
   places: string;
-  /** Name of the flags of tuned rows; absent for columns. bool [D, 1, size] */
+  /** Name of the flags of the heads whose rows are tuned; absent for columns. bool [D, 1, heads, 1] */
   tuned?: string;
+  /** Name of the flag whether any delta has heads here. bool [1] */
+  any: string;
 }
 
 /** Axis by which each tuned module of a graph is tuned; others stay as they are. */
 export type TunedAxes = ReadonlyMap<string, TunedInputs['axis']>;
 
-/** Names of values by which the numbers of sequences are known when a graph runs. */
-export interface SequenceCounts {
-  /** Tokens' state. [B, S, d] if the deltas share it, else [D·B, S, d] */
-  state: string;
-  /** `attention_mask`. [D·B, S] */
-  mask: string;
+/** Inputs of a graph with tuned layers that say how its values are laid out, int64 [1]. */
+export const COUNTS = {
+  /** D. */
+  deltas: 'deltas',
+  /** 1 if the deltas share the graph's state, else D. */
+  states: 'states',
+} as const;
+
+/** Values that a tuned layer reads. */
+interface LayerInput {
+  /** [B, S, into] or [D·B, S, into] */
+  x: string;
+  /** [1 or D, B·S, into] */
+  tokens: string;
+  /** Outputs of the base. [1 or D, B·S, out] */
+  outputs: string;
 }
 
 /** Most terms that onnxruntime sums in one block, whatever the other sizes of a product are. */
@@ -54,14 +66,19 @@ export class TunedArithmetic implements Arithmetic {
   /** False if distances are the input of a tuned layer: one delta at a time can run. */
   together = true;
   private readonly frozen: Arithmetic;
-  private readonly sizes: { deltas?: string; shares?: string } = {};
+  private readonly deltas: string;
+  /** Number of states that values are laid out for so far: that of the graph's, then D. */
+  private states: string;
+  private readonly shapes = new Map<string, string>();
 
   constructor(
     private readonly graph: OnnxGraph,
     private readonly axes: TunedAxes,
-    private readonly counts: SequenceCounts,
+    private readonly headDim: number,
   ) {
     this.frozen = float32Arithmetic(graph);
+    this.deltas = graph.input(COUNTS.deltas, 'int64', [1]);
+    this.states = graph.input(COUNTS.states, 'int64', [1]);
   }
 
   narrow = (x: string) => x;
@@ -76,10 +93,20 @@ export class TunedArithmetic implements Arithmetic {
     if (inputs === undefined) return base;
     const { graph } = this;
     const outputs = this.byDelta(base, layer.out); // [1 or D, B·S, out]
-    const all =
-      inputs.axis === 'rows' ? this.replaced(inputs, layer, x, outputs) : this.added(inputs, layer, x, outputs); // [D, B·S, out]
-    const tokens = graph.node('Concat', [graph.ints([-1]), this.inner(base)], axis(0));
-    return graph.node('Reshape', [all, tokens]);
+    const input = { x, tokens: this.byDelta(x, layer.into), outputs };
+    const tuned = new OnnxGraph(`${layer.module} tuned`, { parent: graph });
+    const frozen = new OnnxGraph(`${layer.module} frozen`, { parent: graph });
+    const repeated = this.joined(this.deltas, 1, 1);
+    const all = graph.node('If', [inputs.any], {
+      attributes: {
+        then_branch: branch(
+          tuned,
+          inputs.axis === 'rows' ? this.replaced(tuned, inputs, layer, input) : this.added(tuned, inputs, input),
+        ),
+        else_branch: branch(frozen, frozen.node('Expand', [outputs, repeated])),
+      },
+    }); // [D, B·S, out]
+    return graph.node('Reshape', [all, this.sequences(x, base, layer.out)]);
   }
 
   /**
@@ -88,11 +115,10 @@ export class TunedArithmetic implements Arithmetic {
    */
   own(x: string): string {
     const { graph } = this;
-    const rows = graph.node('Reshape', [x, graph.node('Concat', [this.shares(), graph.ints([-1])], axis(0))]);
-    const repeated = graph.node('Concat', [this.deltas(), graph.ints([1])], axis(0));
-    const shape = graph.node('Concat', [graph.ints([-1]), this.inner(x)], axis(0));
-    this.sizes.shares = this.deltas();
-    return graph.node('Reshape', [graph.node('Expand', [rows, repeated]), shape]);
+    const rows = graph.node('Reshape', [x, this.joined(this.states, -1)]);
+    const repeated = graph.node('Expand', [rows, this.joined(this.deltas, 1)]);
+    this.states = this.deltas;
+    return graph.node('Reshape', [repeated, this.sequences(x, x)]);
   }
 
   /** Declares a layer's inputs, if its module is tuned. */
@@ -106,96 +132,100 @@ export class TunedArithmetic implements Arithmetic {
     const known = this.inputs.find((each) => each.module === module && each.features[0] === features[0]);
     if (known) return known;
     const { graph } = this;
-    const r = `r ${name}`;
+    const [h, r] = [`h ${name}`, `r ${name}`];
     const isRows = along === 'rows';
     const [size, width] = isRows ? [out, into] : [into, out];
+    const heads = size / this.headDim;
     const inputs: TunedInputs = {
       module,
       features,
       axis: along,
-      size,
+      heads,
       width,
       weights: graph.input(`${name}.tuned`, 'float32', isRows ? ['D', width, r] : ['D', r, width]),
-      places: graph.input(`${name}.places`, 'int64', ['D', r]),
+      places: graph.input(`${name}.places`, 'int64', ['D', h]),
       ...(isRows && bias && { biases: graph.input(`${name}.tuned_bias`, 'float32', ['D', 1, r]) }),
-      ...(isRows && { tuned: graph.input(`${name}.is_tuned`, 'bool', ['D', 1, size]) }),
+      ...(isRows && { tuned: graph.input(`${name}.is_tuned`, 'bool', ['D', 1, heads, 1]) }),
+      any: graph.input(`${name}.any`, 'bool', [1]),
     };
     this.inputs.push(inputs);
     return inputs;
   }
 
   /** Base's outputs, those of tuned rows replaced. */
-  private replaced(inputs: TunedInputs, { into }: DenseLayer, x: string, outputs: string): string {
-    const { graph } = this;
-    const product = this.inBlocks(x, inputs.weights, into); // [D, B·S, r]
+  private replaced(graph: OnnxGraph, inputs: TunedInputs, { into, out }: DenseLayer, input: LayerInput): string {
+    const product = this.inBlocks(graph, input, inputs.weights, into); // [D, B·S, h·dh]
     const own = inputs.biases ? graph.node('Add', [product, inputs.biases]) : product;
-    return graph.node('Where', [inputs.tuned!, graph.node('MatMul', [own, this.placing(inputs)]), outputs]);
+    const places = graph.node('Transpose', [this.placing(graph, inputs)], perm(0, 1, 3, 2)); // [D, 1, H, h]
+    const placed = graph.node('MatMul', [places, this.byHead(graph, own)]); // [D, B·S, H, dh]
+    const replaced = graph.node('Where', [inputs.tuned!, placed, this.byHead(graph, input.outputs)]);
+    return graph.node('Reshape', [replaced, graph.ints([0, 0, out])]);
   }
 
   /** Base's outputs plus the product with the tuned columns' differences. */
-  private added(inputs: TunedInputs, { into }: DenseLayer, x: string, outputs: string): string {
-    const { graph } = this;
-    const columns = graph.node('Transpose', [this.placing(inputs)], perm(0, 2, 1)); // [D, into, r]
-    const picked = graph.node('MatMul', [this.byDelta(x, into), columns]); // [D, B·S, r]
-    return graph.node('Add', [outputs, graph.node('MatMul', [picked, inputs.weights])]);
+  private added(graph: OnnxGraph, inputs: TunedInputs, { tokens, outputs }: LayerInput): string {
+    const picked = graph.node('MatMul', [this.placing(graph, inputs), this.byHead(graph, tokens)]); // [D, B·S, h, dh]
+    const weights = graph.node('Shape', [inputs.weights], { attributes: { start: { int: 1 }, end: { int: 2 } } });
+    const shape = graph.node('Concat', [graph.ints([0, 0]), weights], axis(0));
+    const joined = graph.node('Reshape', [picked, shape]); // [D, B·S, h·dh]
+    return graph.node('Add', [outputs, graph.node('MatMul', [joined, inputs.weights])]);
+  }
+
+  /** // [1 or D, B·S, n·dh] → [1 or D, B·S, n, dh] */
+  private byHead = (graph: OnnxGraph, x: string) => graph.node('Reshape', [x, graph.ints([0, 0, -1, this.headDim])]);
+
+  /** 1 where a head has its place, else 0. // [D, 1, h, H] */
+  private placing(graph: OnnxGraph, { places, heads }: TunedInputs): string {
+    const identity = new Float32Array((heads + 1) * heads);
+    for (let i = 0; i < heads; i++) identity[i * heads + i] = 1;
+    const rows = this.graph.constant('float32', [heads + 1, heads], identity, `places of ${heads} heads`);
+    return graph.node('Gather', [rows, graph.node('Unsqueeze', [places, graph.ints([1])])]);
   }
 
   /**
    * Product of tokens and tuned rows, as a sum of products of at most {@link BLOCK} terms: longer
    * sums are in blocks whose size depends on r.
    */
-  private inBlocks(x: string, weights: string, into: number): string {
-    const { graph } = this;
+  private inBlocks(graph: OnnxGraph, { x, tokens }: LayerInput, weights: string, into: number): string {
     let parts = Math.ceil(into / BLOCK);
     while (into % parts !== 0) parts++;
-    if (parts === 1) return graph.node('MatMul', [this.byDelta(x, into), weights]);
-    const split = (count: string, ...sizes: number[]) => graph.node('Concat', [count, graph.ints(sizes)], axis(0));
-    const tokens = graph.node('Reshape', [x, split(this.shares(), -1, parts, into / parts)]);
-    const rows = graph.node('Reshape', [weights, split(this.deltas(), parts, into / parts, -1)]); // [D, P, into/P, r]
-    const products = graph.node('MatMul', [graph.node('Transpose', [tokens], perm(0, 2, 1, 3)), rows]); // [D, P, B·S, r]
+    if (parts === 1) return graph.node('MatMul', [tokens, weights]);
+    const cut = graph.node('Reshape', [x, this.joined(this.states, -1, parts, into / parts)]);
+    const rows = graph.node('Reshape', [weights, this.joined(this.deltas, parts, into / parts, -1)]); // [D, P, into/P, r]
+    const products = graph.node('MatMul', [graph.node('Transpose', [cut], perm(0, 2, 1, 3)), rows]); // [D, P, B·S, r]
     const attributes = { axis: { int: 1 }, num_outputs: { int: parts } };
     const sum = graph.node('Sum', graph.nodeOf(parts, 'Split', [products], { attributes }));
     return graph.node('Squeeze', [sum, graph.ints([1])]);
   }
 
-  /** 1 where a tuned feature has its place, else 0. // [D, r, size] */
-  private placing({ places, size }: TunedInputs): string {
-    const { graph } = this;
-    const identity = new Float32Array((size + 1) * size);
-    for (let i = 0; i < size; i++) identity[i * size + i] = 1;
-    return graph.node('Gather', [graph.constant('float32', [size + 1, size], identity, `places of ${size}`), places]);
-  }
-
   /** // [B or D·B, S, n] → [1 or D, B·S, n] */
-  private byDelta(x: string, width: number): string {
-    const shape = this.graph.node('Concat', [this.shares(), this.graph.ints([-1, width])], axis(0));
-    return this.graph.node('Reshape', [x, shape]);
+  private byDelta = (x: string, width: number) => this.graph.node('Reshape', [x, this.joined(this.states, -1, width)]);
+
+  /** Shape [count, ...sizes]. */
+  private joined(count: string, ...sizes: number[]): string {
+    return this.once(`${count} ${sizes}`, () => this.graph.node('Concat', [count, this.graph.ints(sizes)], axis(0)));
   }
 
-  /** D. // [1] */
-  private deltas(): string {
-    this.sizes.deltas ??= this.first(this.inputs[0].weights);
-    return this.sizes.deltas;
+  /** Shape [−1, S, n] of a result, by the shape of what it has the rows of. */
+  private sequences(of: string, like: string, width?: number): string {
+    const { graph } = this;
+    return this.once(`shape of ${of} ${width}`, () => {
+      const inner = graph.node('Shape', [like], { attributes: { start: { int: 1 } } });
+      return graph.node('Concat', [graph.ints([-1]), inner], axis(0));
+    });
   }
 
-  /** 1 as long as the deltas share the state, else D. // [1] */
-  private shares(): string {
-    const { graph, counts } = this;
-    const make = () =>
-      graph.node('Div', [graph.node('Mul', [this.first(counts.state), this.deltas()]), this.first(counts.mask)]);
-    this.sizes.shares ??= make();
-    return this.sizes.shares;
+  private once(key: string, make: () => string): string {
+    const made = this.shapes.get(key) ?? make();
+    this.shapes.set(key, made);
+    return made;
   }
+}
 
-  /** Size of the first axis. // [1] */
-  private first(x: string): string {
-    return this.graph.node('Shape', [x], { attributes: { start: { int: 0 }, end: { int: 1 } } });
-  }
-
-  /** Sizes of all axes but the first. */
-  private inner(x: string): string {
-    return this.graph.node('Shape', [x], { attributes: { start: { int: 1 } } });
-  }
+/** Value of a subgraph as its output. */
+function branch(graph: OnnxGraph, value: string): { graph: OnnxGraph } {
+  graph.output(`${graph.name} output`, value, 'float32', ['D', 'B·S', 'n']);
+  return { graph };
 }
 
 const axis = (of: number) => ({ attributes: { axis: { int: of } } });

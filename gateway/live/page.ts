@@ -63,7 +63,7 @@ export const page = (nonce: string) => `<!doctype html>
 </section>
 <section id="deltas" hidden aria-labelledby="deltasTitle">
 <h2 id="deltasTitle">Registered deltas</h2>
-<div class="scroll" tabindex="0" role="region" aria-label="Registered deltas"><table>
+<div class="scroll" tabindex="0" role="region" aria-label="Versions of deltas"><table>
 <thead><tr><th scope="col">name</th><th scope="col">version</th><th scope="col">aliases</th><th scope="col">metric</th><th scope="col">base</th><th scope="col">registered</th></tr></thead>
 <tbody id="deltaRows"></tbody>
 </table></div>

@@ -88,18 +88,27 @@ export class Inputs {
     const wrong = (why: string, value = shown(name)) =>
       invalidValue({ field: 'model', value, expected: `${wanted}${why}` });
     if (name.trim() === '') throw wrong('', 'empty');
-    const located = this.roots.locate(name);
-    if (located.kind === 'found') {
-      if (!fs.statSync(located.path).isDirectory()) throw wrong(': this is a file');
-      if (!this.roots.holds(located.path)) throw wrong(': a link in it leads out');
-      return located.path;
-    }
+    const located = this.located(name, wrong);
+    if (located.kind === 'found') return located.path;
     if (/^(\/|\.\.?(\/|$)|~)/.test(name)) {
       throw wrong(located.kind === 'missing' ? `: there is no such folder${located.hint}` : '');
     }
     const onDownload = ({ done, total }: { done: number; total: number }) =>
       onProgress?.({ kind: 'progress', stage: 'download', done, total, unit: 'bytes' });
     return within('model', () => namedModel(name, { signal, onProgress: onDownload }, this.roots.folders()));
+  }
+
+  /**
+   * Resolves a folder below a data root.
+   *
+   * @throws HifiError INVALID_INPUT naming the field
+   */
+  folder(written: string, field: string): string {
+    const wrong = (why: string) =>
+      invalidValue({ field, value: shown(written), expected: `a folder below one of the service's data roots${why}` });
+    const located = this.located(written, wrong);
+    if (located.kind === 'found') return located.path;
+    throw wrong(located.kind === 'missing' ? `: there is no such folder${located.hint}` : '');
   }
 
   /**
@@ -168,6 +177,15 @@ export class Inputs {
       await release();
       throw error;
     }
+  }
+
+  /** Finds a folder. @throws `wrong` for a file, or a folder that leads out of the data roots */
+  private located(written: string, wrong: (why: string) => Error) {
+    const located = this.roots.locate(written);
+    if (located.kind !== 'found') return located;
+    if (!fs.statSync(located.path).isDirectory()) throw wrong(': this is a file');
+    if (!this.roots.holds(located.path)) throw wrong(': a link in it leads out');
+    return located;
   }
 
   private file(written: string, field: string): string {

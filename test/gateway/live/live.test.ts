@@ -7,6 +7,7 @@ import { writeDelta } from '../../../delta/delta';
 import { GrpcClient } from '../../../infra/grpc/client';
 import { openCheckpoint } from '../../../model/checkpoint';
 import { GatewayService } from '../../../proto/gen/hifi/v1/gateway_pb';
+import { RegistryService } from '../../../proto/gen/hifi/v1/registry_pb';
 import { openBrowser } from '../../support/browser';
 import { FIXTURES, randomDelta, temporaryFolder } from '../../support/deltas';
 import { endServices, Service } from '../../support/services';
@@ -25,6 +26,7 @@ const spec = (epochs: number) => ({
   dev: rows('dev.tsv'),
   training: { epochs, batchSize: 8 },
   selection: { k: 1 },
+  registerAs: 'tiny',
 });
 
 let folder: string;
@@ -122,6 +124,18 @@ test('a job appears, progresses and ends without a reload; its epochs, loss and 
     expect(await row.textContent()).toMatch(/accuracy 0\.\d{4}|accuracy 1\.0000/);
     expect(await page.textContent('#notice')).toBe(`job ${jobId} is succeeded`);
 
+    // Its delta is registered, and a promotion appears too.
+    const delta = page.locator('#deltaRows tr').first();
+    await delta.waitFor();
+    expect(await page.textContent('#facts')).toContain('tiny:1');
+    expect(await delta.locator('td').allTextContents()).toEqual([
+      ...['tiny', '1', '', expect.stringMatching(/^accuracy [01]\.\d{4}$/), 'tiny-bert'],
+      expect.anything(),
+    ]);
+    const change = { case: 'version' as const, value: 1 };
+    await gateway.unary(RegistryService.method.setAlias, { name: 'tiny', alias: 'prod', change });
+    await delta.locator('td', { hasText: /^prod$/ }).waitFor();
+
     const [report] = await Promise.all([page.waitForEvent('popup'), page.click('text=report.html')]);
     await report.waitForLoadState();
     expect(await report.textContent('h1')).toContain('tiny-bert');
@@ -170,7 +184,7 @@ test('a job can be opened by keyboard alone', async () => {
 });
 
 test('without the token nothing is served, and other pages cannot change anything', async () => {
-  for (const at of ['/jobs', '/changes', '/jobs/x/events', '/jobs/x/report.html']) {
+  for (const at of ['/jobs', '/deltas', '/changes', '/jobs/x/events', '/jobs/x/report.html']) {
     expect(await request(at)).toMatchObject({ status: 401, body: 'the token is missing\n' });
   }
   const session = (body: string, headers = {}) => request('/session', { method: 'POST', body, headers });
