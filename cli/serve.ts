@@ -1,9 +1,11 @@
 import * as path from 'node:path';
 import { Argument, type Command, Option } from 'commander';
 import { homeFolder } from '../foundation/cache-folder';
+import { invalidInput } from '../foundation/errors';
 import { MIB, WARM_MEMORY } from '../inference/warm-memory';
 import { bucketAddress } from '../infra/artifacts/bucket-address';
 import { readCredentials, readGuard } from '../infra/grpc/credentials';
+import { strongest } from '../infra/grpc/tokens';
 import { SERVICE_NAMES, type ServedName, type ServeSettings } from '../infra/service/settings';
 import type { SuperviseSettings } from '../infra/service/supervisor';
 import { addressOf, HOST, PORTS } from './addresses';
@@ -86,6 +88,10 @@ async function serveServices(service: ServedName | 'all', flags: Flags): Promise
   // A signal during the start ends the services after they have started, so that all parts end.
   const ended = endSignal();
   const guard = readGuard(flags);
+  if (service !== 'analyzer' && guard.tokens && strongest(guard.tokens).role === 'infer') {
+    const from = flags.tokenFile === undefined ? 'HIFI_TOKEN' : `--token-file ${flags.tokenFile}`;
+    throw invalidInput(`${from} has the role infer alone; services call each other with a token of run or admin`);
+  }
   const common = {
     stateDir: path.resolve((flags.stateDir as string | undefined) ?? defaultStateDir()),
     host: flags.host as string,

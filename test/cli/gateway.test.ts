@@ -324,6 +324,12 @@ test.each<[what: string, words: () => string[], status: number, line: RegExp]>([
     2,
     /line 1 has characters that no token may have; all must be printable ASCII/,
   ],
+  [
+    'tokens to infer alone for services that call each other',
+    () => ['serve', 'all', '--token-file', path.join(scratch, 'infer'), '--state-dir', path.join(scratch, 'y')],
+    2,
+    /has the role infer alone; services call each other with a token of run or admin/,
+  ],
   ['a state that is none', () => ['jobs', 'list', ...gateway, '--state', 'asleep'], 2, /it must be queued, /],
   [
     'a model that the services do not know',
