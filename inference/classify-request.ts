@@ -18,7 +18,9 @@ export interface ClassifyRequest {
 
 /** A label and its probability; without a name for a number or a relevance. */
 export interface ScoredLabel {
+  /** The label; empty for a number or a relevance. */
   label: string;
+  /** Probability 0 … 1; the number of a regression. */
   score: number;
 }
 

@@ -12,8 +12,13 @@ export interface Credentials {
   tls?: {
     /** PEM of the server's certificate authority. Default: the system's authorities. */
     ca?: Buffer;
-    /** PEM of the client's certificate and key, for mutual TLS. */
-    certificate?: { cert: Buffer; key: Buffer };
+    /** Client's certificate, for mutual TLS. */
+    certificate?: {
+      /** PEM of the certificate. */
+      cert: Buffer;
+      /** PEM of its key. */
+      key: Buffer;
+    };
   };
 }
 
