@@ -78,8 +78,8 @@ export interface PredictRequest extends InferenceRequest {
   /**
    * Address of a running analyzer that predicts, `HOST:PORT`. The service then reads `model` and
    * `delta`: a folder must be below one of its data roots, and `delta` may be a registered name,
-   * `NAME`, `NAME@ALIAS` or `NAME:VERSION`. `batchSize` is the number of rows per call; of the other
-   * options `maxLength` may be given. Default: none; a child process predicts.
+   * `NAME`, `NAME@ALIAS` or `NAME:VERSION`. `batchSize` is the number of rows per call; of the
+   * other options `maxLength` may be given. Default: none; a child process predicts.
    */
   analyzer?: string;
   /** Credentials for the analyzer. Default: no token, and no TLS. */
