@@ -1,4 +1,5 @@
 import type { Encoded } from '../data/batches';
+import type { Ablation, AblationRequest } from '../delta/ablation';
 import type { MergeRequest, OnnxFilesRequest } from '../delta/export';
 import type { ExportRequest, ExportResult } from '../delta/export-request';
 import type { EvaluateRequest, EvaluateResult, PredictEvent } from '../delta/inference-options';
@@ -82,6 +83,14 @@ export const predict = (request: EvaluateRequest, signal?: AbortSignal, options?
   isExported(request)
     ? predictOnnx(request, signal, options)
     : call<PredictEvent, void>('predict', request, signal, options);
+
+/** Measures a tuned model with heads gated off in a child process; see `ablateModel`. */
+export async function* ablate(request: AblationRequest, signal?: AbortSignal): AsyncGenerator<StageProgress, Ablation> {
+  isExported(request);
+  // The rest of an analysis is large.
+  const heads = request.heads && { model: request.heads.model, pagerank: request.heads.pagerank };
+  return yield* call<StageProgress, Ablation>('ablate', { ...request, heads }, signal);
+}
 
 /** Computes the logits of token rows in a child process. */
 const logits = (request: LogitsRequest, signal?: AbortSignal, options?: ProcessOptions) =>
