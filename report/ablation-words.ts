@@ -34,7 +34,7 @@ export function ablationInWords({ metric, drawn }: Ablation): string {
   const sure = interval.high < 0 || interval.low > 0;
   if (!sure) {
     return (
-      'On these rows the tuned heads do not carry more or less of the task than other heads: ' +
+      'On these rows the tuned heads carry neither more nor less of the task than other heads: ' +
       `${metric} without them minus that without as many others is ${signedValue({ value, interval })}.`
     );
   }

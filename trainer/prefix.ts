@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
+import * as os from 'node:os';
 import { type Encoded, evaluationBatches } from '../data/batches';
 import { canonicalHash } from '../foundation/canonical-json';
 import { requireRoom, writeFully, writing } from '../foundation/disk';
 import { failed } from '../foundation/errors';
 import type { Checkpoint } from '../model/checkpoint';
 import { MASKED } from './network';
+import type { PrefixFolder } from './prefix-folder';
 import type { Program, RowBatch } from './program';
 import type { TokenRows } from './token-rows';
 
@@ -26,20 +28,19 @@ export interface FrozenPart {
 export interface HiddenRows {
   /** Number of tokens of each row that the tuned part reads. */
   readonly lengths: Int32Array;
+  /** True if an earlier training has computed it. */
+  readonly isReused: boolean;
   /** Rows by their numbers, padded on the right to the longest. */
   read(rows: ArrayLike<number>): RowBatch;
   close(): void;
 }
 
 /** Location of the file with the frozen layers' output. */
-export interface PrefixFile {
-  path: string;
-  /**
-   * True if the file stays for trainings that need the same output. Otherwise it is unlinked at
-   * once and lives as long as the result.
-   */
-  shared: boolean;
-}
+export type PrefixFile =
+  /** Path of a file that is unlinked at once and lives as long as the result. */
+  | { path: string }
+  /** File that stays for trainings that need the same output. */
+  | { folder: PrefixFolder; name: string };
 
 /**
  * Version of the frozen layers' arithmetic. Another version may round differently, so its files are
@@ -47,21 +48,26 @@ export interface PrefixFile {
  */
 const ARITHMETIC = 2;
 
-/** Name of the file: a hash of everything that the frozen layers' output depends on. */
+/**
+ * Name of the file: a hash of everything that the frozen layers' output depends on.
+ *
+ * @param engine where it is computed, as far as bits depend on it
+ */
 export function prefixName(
   {
     checkpoint,
     program,
   }: { checkpoint: Pick<Checkpoint, 'sha256' | 'config'>; program: Pick<Program, 'lowest' | 'reads'> },
   rows: readonly Encoded[],
-  device: string,
+  engine: { device: string; threads: number },
 ): string {
   const { sha256, config } = checkpoint;
   const { lowest, reads } = program;
   // config.json decides on much that the weights do not show, such as the reach of local attention.
   const model = `${sha256} ${canonicalHash(config.raw)} ${config.padTokenId}`;
   const output = lowest < config.layers ? lowest : `${lowest} ${reads}`;
-  const hash = createHash('sha256').update(`${ARITHMETIC} ${model} ${output} ${device}\n`);
+  const place = `${engine.device} ${engine.threads} ${os.cpus()[0]?.model}`;
+  const hash = createHash('sha256').update(`${ARITHMETIC} ${model} ${output} ${place}\n`);
   for (const { ids, typeIds } of rows) hash.update(`${ids.join()} ${typeIds.join()}\n`);
   return `${hash.digest('hex')}.f32`;
 }
@@ -83,7 +89,7 @@ export async function* hiddenRows(
   const stored = new StoredRows(part, lengths, file);
   let given = false;
   try {
-    if (stored.isWhole) {
+    if (stored.isReused) {
       yield rows.length;
       given = true;
       return stored;
@@ -107,6 +113,7 @@ export async function* hiddenRows(
  */
 export class FreshRows implements HiddenRows {
   readonly lengths: Int32Array;
+  readonly isReused = false;
 
   constructor(
     private readonly part: FrozenPart,
@@ -129,42 +136,47 @@ export class FreshRows implements HiddenRows {
  */
 class StoredRows implements HiddenRows {
   readonly lengths: Int32Array;
-  /** True if an earlier training wrote the file. */
-  readonly isWhole: boolean;
+  readonly isReused: boolean;
   private readonly file: number;
-  /** True if a shared file is complete and in its place. */
-  private finished = false;
-  /** Path of the file while it is written. */
-  private readonly beside: string;
+  /** Paths of a shared file, while it is written and once it is whole. */
+  private readonly written?: { unfinished: string; whole: string };
+  /** Path of the file for messages. */
+  private readonly path: string;
   private readonly offsets: Float64Array; // in tokens
   private readonly tokenBytes: number;
 
-  constructor(
-    { checkpoint, program }: FrozenPart,
-    lengths: Int32Array,
-    private readonly place: PrefixFile,
-  ) {
+  constructor({ checkpoint, program }: FrozenPart, lengths: Int32Array, place: PrefixFile) {
     const { hiddenSize } = checkpoint.config;
     this.lengths = program.storesOneToken ? new Int32Array(lengths.length).fill(1) : lengths;
     this.tokenBytes = 4 * hiddenSize;
     this.offsets = new Float64Array(lengths.length + 1);
     for (let row = 0; row < lengths.length; row++) this.offsets[row + 1] = this.offsets[row] + this.lengths[row];
-    const { path, shared } = place;
     const bytes = this.offsets[lengths.length] * this.tokenBytes;
-    this.isWhole = shared && fs.statSync(path, { throwIfNoEntry: false })?.size === bytes;
-    this.beside = shared ? `${path}.${process.pid}` : path;
-    if (!this.isWhole) requireRoom(path, bytes);
-    this.file = this.isWhole ? fs.openSync(path, 'r') : writing(path, () => fs.openSync(this.beside, 'w+'));
-    if (!shared) fs.unlinkSync(path);
+    const shared = 'folder' in place ? place : undefined;
+    const reused = shared?.folder.open(shared.name, bytes);
+    const whole = shared ? shared.folder.path(shared.name) : (place as { path: string }).path;
+    const path = shared ? shared.folder.unfinished(shared.name) : whole;
+    const stays = shared !== undefined && bytes <= shared.folder.limit;
+    this.isReused = reused !== undefined;
+    this.path = whole;
+    if (reused !== undefined) {
+      this.file = reused;
+      return;
+    }
+    if (stays) shared.folder.makeRoom(bytes);
+    requireRoom(path, bytes);
+    this.file = writing(path, () => fs.openSync(path, 'w+'));
+    if (stays) this.written = { unfinished: path, whole };
+    else fs.unlinkSync(path);
   }
 
   /** Completes the file once all rows are written. */
   finish(): void {
-    if (!this.place.shared) return;
+    if (!this.written) return;
+    const { unfinished, whole } = this.written;
     // A later process recognises a complete file by its size alone.
-    writing(this.place.path, () => fs.fsyncSync(this.file));
-    fs.renameSync(this.beside, this.place.path);
-    this.finished = true;
+    writing(whole, () => fs.fsyncSync(this.file));
+    fs.renameSync(unfinished, whole);
   }
 
   read(rows: ArrayLike<number>): RowBatch {
@@ -187,13 +199,13 @@ class StoredRows implements HiddenRows {
     rows.forEach((row, b) => {
       const start = b * S * this.tokenBytes;
       const end = start + this.lengths[row] * this.tokenBytes;
-      writeFully(this.file, bytes.subarray(start, end), this.place.path, this.offsets[row] * this.tokenBytes);
+      writeFully(this.file, bytes.subarray(start, end), this.path, this.offsets[row] * this.tokenBytes);
     });
   }
 
   close(): void {
     fs.closeSync(this.file);
-    if (this.place.shared && !this.isWhole && !this.finished) fs.rmSync(this.beside, { force: true });
+    if (this.written) fs.rmSync(this.written.unfinished, { force: true });
   }
 
   /** Reads one whole row. */

@@ -19,7 +19,7 @@ import { trainerEnvironment } from '../infra/tensorflow';
 import type { LogitsRequest } from './inference';
 import type { ScoringCost } from './scoring-calibration';
 
-type Request = TrainRequest | EvaluateRequest | LogitsRequest | ScoreRequest | CalibrateRequest;
+type Request = TrainRequest | EvaluateRequest | AblationRequest | LogitsRequest | ScoreRequest | CalibrateRequest;
 
 /** Rows per batch in the check of an ONNX folder, which has few rows of any length. */
 const CHECK_BATCH_SIZE = 8;

@@ -15,11 +15,13 @@ import { cancelled, diverged, failed, HifiError } from '../foundation/errors';
 import { relayed } from '../foundation/follow';
 import { peakResidentBytes } from '../foundation/process-memory';
 import { clock, intervalSince, StageMeter } from '../foundation/progress';
+import { usableCores } from '../foundation/usable-cores';
 import type { Checkpoint } from '../model/checkpoint';
 import { describeDelta } from './describe-delta';
 import { type LabelledRows, type TrainingInputs, targetsOf } from './inputs';
 import { trainedValues } from './low-rank';
 import { type FrozenPart, type HiddenRows, hiddenRows, type PrefixFile, prefixName } from './prefix';
+import { PrefixFolder } from './prefix-folder';
 import { Program } from './program';
 import { rangeTest } from './range-test';
 import { identityOf } from './run-identity';
@@ -135,15 +137,16 @@ export class Run {
       this.hidden.push(yield* this.follow(rows, meter, before));
       before += encoded.length;
     }
-    yield intervalSince(began, 'prefix');
+    const reused = this.hidden.filter(({ isReused }) => isReused).length;
+    yield intervalSince(began, 'prefix', { reused });
   }
 
   /** @param set which of the sets of rows it is */
   private prefixFile(part: FrozenPart, rows: readonly Encoded[], set: number): PrefixFile {
-    const { prefixes } = this.request;
-    if (prefixes === undefined) return { path: path.join(this.state, `prefix-${set}.f32`), shared: false };
-    fs.mkdirSync(prefixes, { recursive: true });
-    return { path: path.join(prefixes, prefixName(part, rows, deviceOf(this.tf))), shared: true };
+    const { prefixes, options } = this.request;
+    if (prefixes === undefined) return { path: path.join(this.state, `prefix-${set}.f32`) };
+    const engine = { device: deviceOf(this.tf), threads: options.threads ?? usableCores() };
+    return { folder: new PrefixFolder(prefixes), name: prefixName(part, rows, engine) };
   }
 
   /** Chooses the learning rate, unless it is given or an interrupted run has chosen it. */

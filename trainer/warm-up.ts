@@ -57,7 +57,7 @@ async function* frozen(
   // The file is unlinked when it is made.
   const file = path.join(os.tmpdir(), `hifi-score-${randomUUID()}.f32`);
   yield meter.at(0);
-  const rows = hiddenRows({ program, checkpoint, tokens }, encoded, { path: file, shared: false });
+  const rows = hiddenRows({ program, checkpoint, tokens }, encoded, { path: file });
   return yield* relayed(rows, async function* (done) {
     yield meter.at(done);
     await breathe(scoring.signal);

@@ -43,7 +43,7 @@ async function prepare(name: string) {
   const program = new Program(tf, parts, made.initial);
   const file = path.join(scratch, 'prefix');
   const part = { program, checkpoint, tokens: new TokenRows(checkpoint, program.readsWords) };
-  const rows = hiddenRows(part, rowsFor(golden.rows, problem), { path: file, shared: false });
+  const rows = hiddenRows(part, rowsFor(golden.rows, problem), { path: file });
   let next = await rows.next();
   while (!next.done) next = await rows.next();
   const prefix = next.value;

@@ -1,0 +1,105 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { freeBytes } from '../foundation/disk';
+import { isLeft, MARK, processMark } from '../foundation/process-identity';
+
+/** Default limit of a folder, in bytes. */
+const MOST_BYTES = 4e9;
+
+const NAME = /^[0-9a-f]{64}\.f32$/;
+/** File that a process is writing, or was writing when it was killed: `NAME.MARK`. */
+const UNFINISHED = new RegExp(`^[0-9a-f]{64}\\.f32\\.(${MARK})$`);
+
+/**
+ * Folder of files with the frozen layers' output, which trainings of several processes share. A
+ * file appears whole, under a name that stands for all that its content depends on. Before the
+ * folder exceeds its limit or fills the disk, the least recently used files leave. A file that is
+ * open stays readable.
+ */
+export class PrefixFolder {
+  /** @param limit most bytes of all files */
+  constructor(
+    private readonly folder: string,
+    readonly limit = MOST_BYTES,
+  ) {
+    fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+  }
+
+  path = (name: string) => path.join(this.folder, name);
+
+  /** Path at which this process writes a file until it is whole. */
+  unfinished = (name: string) => `${this.path(name)}.${processMark()}`;
+
+  /**
+   * Opens a file for reading and marks it as used.
+   *
+   * @param bytes size of the whole file
+   * @returns its descriptor; undefined if it is missing or has another size
+   */
+  open(name: string, bytes: number): number | undefined {
+    const file = openIfThere(this.path(name));
+    if (file === undefined) return undefined;
+    const { size, mode } = fs.fstatSync(file);
+    if (size !== bytes) {
+      fs.closeSync(file);
+      return undefined;
+    }
+    // The ctime is the last use: setting the same mode updates only it.
+    fs.fchmodSync(file, mode & 0o777);
+    return file;
+  }
+
+  /** Removes the least recently used files until a file of that size fits. */
+  makeRoom(bytes: number): void {
+    this.dropUnfinished();
+    const files = this.files();
+    let sum = files.reduce((all, { size }) => all + size, 0);
+    for (const { name, size } of files.filter(isWhole).toSorted((a, b) => a.time - b.time)) {
+      if (sum + bytes <= this.limit && bytes <= freeBytes(this.folder)) return;
+      fs.rmSync(this.path(name), { force: true });
+      sum -= size;
+    }
+  }
+
+  // ---- as a cache that is swept (`infra/artifacts/cache-sweep.ts`) ----
+
+  /** Lists the whole files with the times of their last use, in milliseconds since the epoch. */
+  async *list(): AsyncGenerator<{ sha256: string; time: number }> {
+    for (const { name, time } of this.files().filter(isWhole)) yield { sha256: path.parse(name).name, time };
+  }
+
+  async remove(sha256: string): Promise<void> {
+    fs.rmSync(this.path(`${sha256}.f32`), { force: true });
+  }
+
+  async dropParts(): Promise<void> {
+    this.dropUnfinished();
+  }
+
+  /** Removes what killed processes were writing. */
+  private dropUnfinished(): void {
+    for (const { name } of this.files()) {
+      const [, mark] = UNFINISHED.exec(name) ?? [];
+      if (mark !== undefined && isLeft(this.path(name), mark)) fs.rmSync(this.path(name), { force: true });
+    }
+  }
+
+  private files(): { name: string; size: number; time: number }[] {
+    return fs.readdirSync(this.folder).flatMap((name) => {
+      const stat = fs.statSync(this.path(name), { throwIfNoEntry: false });
+      return stat ? [{ name, size: stat.size, time: stat.ctimeMs }] : [];
+    });
+  }
+}
+
+const isWhole = ({ name }: { name: string }) => NAME.test(name);
+
+/** Opens a file that another process may remove. */
+function openIfThere(file: string): number | undefined {
+  try {
+    return fs.openSync(file, 'r');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
