@@ -14,7 +14,7 @@ import { aPath } from './flag-values';
 import { add, addModelFlags, addNeeded, addRuleFlags, addSeedFlag, type Flags } from './flags';
 import { printJson, table, writeLines } from './output';
 import { inSession, requestedModel, show } from './session';
-import { addTunedModelFlags, tunedModelRequest } from './tuned-model';
+import { addInputFlags, tunedModelRequest } from './tuned-model';
 
 export function define(command: Command): void {
   addModelFlags(command);
@@ -24,7 +24,7 @@ export function define(command: Command): void {
   add(command, '--out <folder>', 'folder for ablation.json and report.html (default: none)', aPath('folder'));
   addRuleFlags(command);
   addSeedFlag(command, 0);
-  addTunedModelFlags(command, true);
+  addInputFlags(command, true);
   command.action(ablateHeads);
 }
 
