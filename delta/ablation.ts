@@ -101,9 +101,9 @@ export interface Ablation {
   allOn: MetricEstimate;
   /** Metric with the tuned heads off. */
   tuned: GatedHeads;
-  /** Metric with heads off that are drawn among the others; null if a layer has too few others. */
+  /** Mean metric with drawn others off; null if a layer has fewer others than tuned heads. */
   drawn: DrawnHeads | null;
-  /** Metric with the last of the others by PageRank off; null without a ranking or enough others. */
+  /** Metric with the last others by PageRank off; null without a ranking, or as `drawn`. */
   last: GatedHeads | null;
 }
 

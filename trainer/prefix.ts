@@ -3,11 +3,11 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import { type Encoded, evaluationBatches } from '../data/batches';
 import { canonicalHash } from '../foundation/canonical-json';
-import { requireRoom, writeFully, writing } from '../foundation/disk';
+import { writeFully } from '../foundation/disk';
 import { failed } from '../foundation/errors';
 import type { Checkpoint } from '../model/checkpoint';
 import { MASKED } from './network';
-import type { PrefixFolder } from './prefix-folder';
+import type { PrefixFile, PrefixPlace } from './prefix-file';
 import type { Program, RowBatch } from './program';
 import type { TokenRows } from './token-rows';
 
@@ -34,13 +34,6 @@ export interface HiddenRows {
   read(rows: ArrayLike<number>): RowBatch;
   close(): void;
 }
-
-/** Location of the file with the frozen layers' output. */
-export type PrefixFile =
-  /** Path of a file that is unlinked at once and lives as long as the result. */
-  | { path: string }
-  /** File that stays for trainings that need the same output. */
-  | { folder: PrefixFolder; name: string };
 
 /**
  * Version of the frozen layers' arithmetic. Another version may round differently, so its files are
@@ -82,11 +75,11 @@ export function prefixName(
 export async function* hiddenRows(
   part: FrozenPart,
   rows: readonly Encoded[],
-  file: PrefixFile,
+  place: PrefixPlace,
 ): AsyncGenerator<number, HiddenRows> {
   if (part.program.lowest === 0) return new FreshRows(part, rows);
   const lengths = part.tokens.lengths(rows);
-  const stored = new StoredRows(part, lengths, file);
+  const stored = new StoredRows(part, lengths, place);
   let given = false;
   try {
     if (stored.isReused) {
@@ -100,7 +93,7 @@ export async function* hiddenRows(
       done += batch.length;
       yield done;
     }
-    stored.finish();
+    stored.file.finish();
     given = true;
     return stored;
   } finally {
@@ -136,47 +129,21 @@ export class FreshRows implements HiddenRows {
  */
 class StoredRows implements HiddenRows {
   readonly lengths: Int32Array;
-  readonly isReused: boolean;
-  private readonly file: number;
-  /** Paths of a shared file, while it is written and once it is whole. */
-  private readonly written?: { unfinished: string; whole: string };
-  /** Path of the file for messages. */
-  private readonly path: string;
+  readonly file: PrefixFile;
   private readonly offsets: Float64Array; // in tokens
   private readonly tokenBytes: number;
 
-  constructor({ checkpoint, program }: FrozenPart, lengths: Int32Array, place: PrefixFile) {
+  constructor({ checkpoint, program }: FrozenPart, lengths: Int32Array, place: PrefixPlace) {
     const { hiddenSize } = checkpoint.config;
     this.lengths = program.storesOneToken ? new Int32Array(lengths.length).fill(1) : lengths;
     this.tokenBytes = 4 * hiddenSize;
     this.offsets = new Float64Array(lengths.length + 1);
     for (let row = 0; row < lengths.length; row++) this.offsets[row + 1] = this.offsets[row] + this.lengths[row];
-    const bytes = this.offsets[lengths.length] * this.tokenBytes;
-    const shared = 'folder' in place ? place : undefined;
-    const reused = shared?.folder.open(shared.name, bytes);
-    const whole = shared ? shared.folder.path(shared.name) : (place as { path: string }).path;
-    const path = shared ? shared.folder.unfinished(shared.name) : whole;
-    const stays = shared !== undefined && bytes <= shared.folder.limit;
-    this.isReused = reused !== undefined;
-    this.path = whole;
-    if (reused !== undefined) {
-      this.file = reused;
-      return;
-    }
-    if (stays) shared.folder.makeRoom(bytes);
-    requireRoom(path, bytes);
-    this.file = writing(path, () => fs.openSync(path, 'w+'));
-    if (stays) this.written = { unfinished: path, whole };
-    else fs.unlinkSync(path);
+    this.file = place(this.offsets[lengths.length] * this.tokenBytes);
   }
 
-  /** Completes the file once all rows are written. */
-  finish(): void {
-    if (!this.written) return;
-    const { unfinished, whole } = this.written;
-    // A later process recognises a complete file by its size alone.
-    writing(whole, () => fs.fsyncSync(this.file));
-    fs.renameSync(unfinished, whole);
+  get isReused(): boolean {
+    return this.file.isReused;
   }
 
   read(rows: ArrayLike<number>): RowBatch {
@@ -199,13 +166,13 @@ class StoredRows implements HiddenRows {
     rows.forEach((row, b) => {
       const start = b * S * this.tokenBytes;
       const end = start + this.lengths[row] * this.tokenBytes;
-      writeFully(this.file, bytes.subarray(start, end), this.path, this.offsets[row] * this.tokenBytes);
+      const { descriptor, path } = this.file;
+      writeFully(descriptor, bytes.subarray(start, end), path, this.offsets[row] * this.tokenBytes);
     });
   }
 
   close(): void {
-    fs.closeSync(this.file);
-    if (this.written) fs.rmSync(this.written.unfinished, { force: true });
+    this.file.close();
   }
 
   /** Reads one whole row. */
@@ -213,7 +180,7 @@ class StoredRows implements HiddenRows {
     const size = this.lengths[row] * this.tokenBytes;
     const place = this.offsets[row] * this.tokenBytes;
     for (let done = 0; done < size; ) {
-      const moved = fs.readSync(this.file, bytes, done, size - done, place + done);
+      const moved = fs.readSync(this.file.descriptor, bytes, done, size - done, place + done);
       if (moved === 0) throw failed(`the file of the frozen layers' output ended within row ${row}`);
       done += moved;
     }

@@ -10,7 +10,7 @@ import type { Served, ServePart } from '../infra/service/settings';
 import { engineSpans } from '../infra/telemetry/engine-spans';
 import { ModelDescriptions } from '../model/description';
 import { TrainerService } from '../proto/gen/hifi/v1/trainer_pb';
-import { PrefixFolder } from './prefix-folder';
+import { PrefixFolder } from './prefix-file';
 import { Runs } from './runs';
 import { trainerService } from './service';
 import { calibrateTraining, evaluate, exportModel, predict, scoreHeads, train } from './training-engine';

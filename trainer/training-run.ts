@@ -20,8 +20,8 @@ import type { Checkpoint } from '../model/checkpoint';
 import { describeDelta } from './describe-delta';
 import { type LabelledRows, type TrainingInputs, targetsOf } from './inputs';
 import { trainedValues } from './low-rank';
-import { type FrozenPart, type HiddenRows, hiddenRows, type PrefixFile, prefixName } from './prefix';
-import { PrefixFolder } from './prefix-folder';
+import { type FrozenPart, type HiddenRows, hiddenRows, prefixName } from './prefix';
+import { PrefixFolder, type PrefixPlace, unlinkedFile } from './prefix-file';
 import { Program } from './program';
 import { rangeTest } from './range-test';
 import { identityOf } from './run-identity';
@@ -133,7 +133,7 @@ export class Run {
     const part = { program: this.program, checkpoint: this.checkpoint, tokens };
     let before = 0;
     for (const [i, { encoded }] of sets.entries()) {
-      const rows = hiddenRows(part, encoded, this.prefixFile(part, encoded, i));
+      const rows = hiddenRows(part, encoded, this.prefixPlace(part, encoded, i));
       this.hidden.push(yield* this.follow(rows, meter, before));
       before += encoded.length;
     }
@@ -142,11 +142,11 @@ export class Run {
   }
 
   /** @param set which of the sets of rows it is */
-  private prefixFile(part: FrozenPart, rows: readonly Encoded[], set: number): PrefixFile {
+  private prefixPlace(part: FrozenPart, rows: readonly Encoded[], set: number): PrefixPlace {
     const { prefixes, options } = this.request;
-    if (prefixes === undefined) return { path: path.join(this.state, `prefix-${set}.f32`) };
+    if (prefixes === undefined) return unlinkedFile(path.join(this.state, `prefix-${set}.f32`));
     const engine = { device: deviceOf(this.tf), threads: options.threads ?? usableCores() };
-    return { folder: new PrefixFolder(prefixes), name: prefixName(part, rows, engine) };
+    return new PrefixFolder(prefixes).place(prefixName(part, rows, engine));
   }
 
   /** Chooses the learning rate, unless it is given or an interrupted run has chosen it. */

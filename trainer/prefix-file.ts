@@ -1,7 +1,31 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { freeBytes } from '../foundation/disk';
+import { freeBytes, requireRoom, writing } from '../foundation/disk';
 import { isLeft, MARK, processMark } from '../foundation/process-identity';
+
+/** Open file with the output of the frozen layers. */
+export interface PrefixFile {
+  readonly descriptor: number;
+  /** Its path, for messages. */
+  readonly path: string;
+  /** True if an earlier training has written it. */
+  readonly isReused: boolean;
+  /** Completes a file that is not reused. */
+  finish(): void;
+  close(): void;
+}
+
+/** Opens a file for reading, or creates it. @param bytes size of the whole file */
+export type PrefixPlace = (bytes: number) => PrefixFile;
+
+/** Place of a file that is unlinked at once and lives until it is closed. */
+export const unlinkedFile =
+  (file: string): PrefixPlace =>
+  (bytes) => {
+    const descriptor = created(file, bytes);
+    fs.unlinkSync(file);
+    return { descriptor, path: file, isReused: false, finish: () => {}, close: () => fs.closeSync(descriptor) };
+  };
 
 /** Default limit of a folder, in bytes. */
 const MOST_BYTES = 4e9;
@@ -20,23 +44,47 @@ export class PrefixFolder {
   /** @param limit most bytes of all files */
   constructor(
     private readonly folder: string,
-    readonly limit = MOST_BYTES,
+    private readonly limit = MOST_BYTES,
   ) {
     fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
   }
 
-  path = (name: string) => path.join(this.folder, name);
-
-  /** Path at which this process writes a file until it is whole. */
-  unfinished = (name: string) => `${this.path(name)}.${processMark()}`;
+  /** Place of a file by its name. A file beyond the limit is not shared. */
+  place =
+    (name: string): PrefixPlace =>
+    (bytes) => {
+      const whole = this.path(name);
+      const reused = this.open(name, bytes);
+      if (reused !== undefined) {
+        const close = () => fs.closeSync(reused);
+        return { descriptor: reused, path: whole, isReused: true, finish: () => {}, close };
+      }
+      const unfinished = `${whole}.${processMark()}`;
+      if (bytes > this.limit) return unlinkedFile(unfinished)(bytes);
+      this.makeRoom(bytes);
+      const descriptor = created(unfinished, bytes);
+      return {
+        descriptor,
+        path: whole,
+        isReused: false,
+        finish() {
+          // A later process recognises a complete file by its size alone.
+          writing(whole, () => fs.fsyncSync(descriptor));
+          fs.renameSync(unfinished, whole);
+        },
+        close() {
+          fs.closeSync(descriptor);
+          fs.rmSync(unfinished, { force: true });
+        },
+      };
+    };
 
   /**
-   * Opens a file for reading and marks it as used.
+   * Opens a whole file and marks it as used.
    *
-   * @param bytes size of the whole file
-   * @returns its descriptor; undefined if it is missing or has another size
+   * @returns undefined if it is missing or has another size
    */
-  open(name: string, bytes: number): number | undefined {
+  private open(name: string, bytes: number): number | undefined {
     const file = openIfThere(this.path(name));
     if (file === undefined) return undefined;
     const { size, mode } = fs.fstatSync(file);
@@ -50,7 +98,7 @@ export class PrefixFolder {
   }
 
   /** Removes the least recently used files until a file of that size fits. */
-  makeRoom(bytes: number): void {
+  private makeRoom(bytes: number): void {
     this.dropUnfinished();
     const files = this.files();
     let sum = files.reduce((all, { size }) => all + size, 0);
@@ -84,6 +132,8 @@ export class PrefixFolder {
     }
   }
 
+  private path = (name: string) => path.join(this.folder, name);
+
   private files(): { name: string; size: number; time: number }[] {
     return fs.readdirSync(this.folder).flatMap((name) => {
       const stat = fs.statSync(this.path(name), { throwIfNoEntry: false });
@@ -93,6 +143,12 @@ export class PrefixFolder {
 }
 
 const isWhole = ({ name }: { name: string }) => NAME.test(name);
+
+/** Creates a file for writing and reading. @throws HifiError DISK_FULL without room for it */
+function created(file: string, bytes: number): number {
+  requireRoom(file, bytes);
+  return writing(file, () => fs.openSync(file, 'w+'));
+}
 
 /** Opens a file that another process may remove. */
 function openIfThere(file: string): number | undefined {
