@@ -32,7 +32,7 @@ export function renderAblation(ablation: Ablation, asked: AskedAblation): string
     ...(drawn ? [['others off', drawn.value.toFixed(4), signedValue(drawn.difference)] as const] : []),
   ].map(([what, value, more]) => [what, value, more]);
   return htmlPage({
-    title: `heads of ${model.name} gated off on ${asked.rows.path.split('/').slice(-2).join('/')}`,
+    title: `Heads of ${model.name} gated off on ${asked.rows.path.split('/').slice(-2).join('/')}`,
     lead: 'The metric of the tuned model with groups of heads gated off: their outputs are 0 before W_O. Each group has as many heads of a layer as were tuned there.',
     answers,
     sections: [metricSection(ablation), headsSection(ablation), repeatSection(ablation, asked)],
@@ -74,22 +74,21 @@ const drawDot = ({ value }: { value: number }, draw: number) => ({
   tip: `draw ${draw + 1}: ${value.toFixed(4)}`,
 });
 
-function headsSection({ tuned, drawn, last, strategy }: Ablation): Section {
+function headsSection({ metric, tuned, drawn, last, strategy }: Ablation): Section {
   const layers = [...new Set(tuned.heads.map(({ layer }) => layer))];
   const of = (heads: readonly HeadPlace[], layer: number) =>
     heads
       .filter((each) => each.layer === layer)
       .map(({ head }) => head)
       .join(' ');
-  const draws = drawn?.draws ?? [];
-  const named = [
-    [`tuned (${strategy})`, tuned.heads] as const,
-    ...(last ? [['last others', last.heads] as const] : []),
-    ...draws.map(({ heads }, draw) => [`draw ${draw + 1}`, heads] as const),
+  const groups = [
+    { name: `tuned (${strategy})`, ...tuned },
+    ...(last ? [{ name: 'last others', ...last }] : []),
+    ...(drawn?.draws ?? []).map((each, draw) => ({ name: `draw ${draw + 1}`, ...each })),
   ];
   const table = htmlTable(
-    named.map(([name, heads]) => [name, ...layers.map((layer) => of(heads, layer))]),
-    ['heads', ...layers.map((layer) => `layer ${layer}`)],
+    groups.map(({ name, value, heads }) => [name, value.toFixed(4), ...layers.map((layer) => of(heads, layer))]),
+    ['heads off', metric, ...layers.map((layer) => `layer ${layer}`)],
   );
   return { id: 'heads', name: 'Heads', html: wide('Heads of each group', table) };
 }

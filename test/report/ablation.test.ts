@@ -71,7 +71,7 @@ test('the page has the groups, their heads and the command', () => {
   const rows = { path: 'data/dev.csv', textColumns: ['text'], labelColumn: 'y' };
   const asked = { model: 'M', delta: 'out/delta', rows, options };
   const page = renderAblation(ablationOf(-0.3, -0.1), asked);
-  expect(page).toContain('heads of a &lt; b gated off on data/dev.csv');
+  expect(page).toContain('Heads of a &lt; b gated off on data/dev.csv');
   expect(page).toContain('carry more of the task');
   expect(page).toContain('draw 2: 0.7100');
   expect(page).toContain('layer 5');
