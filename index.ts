@@ -19,6 +19,7 @@ export type { DataSource } from './data/dataset';
 export type { DataFormat } from './data/format';
 export { type NamedProblem, PROBLEM_TYPES, type ProblemType } from './data/problem';
 export type { TaskName } from './data/tasks';
+export type { Ablation, DrawnHeads, GatedHeads, GatedMetric } from './delta/ablation';
 export type { ExportDtype } from './delta/checkpoint-export';
 export type { ClassAverages, ClassScores, Counts, PrecisionRecall } from './delta/class-scores';
 export type { Confusion } from './delta/confusion';
@@ -30,6 +31,7 @@ export type { Entity, EvaluateResult, InferenceOptions, Prediction } from './del
 export type { OnnxModel } from './delta/onnx-folder';
 export type { StoredProblem } from './delta/problems';
 export type { QueryRanking } from './delta/relevance-metrics';
+export type { MetricEstimate, MetricInterval } from './delta/resampled-metric';
 export { SCORE_DEFAULTS, type ScoreOptions } from './delta/score-options';
 export type { Curve, LabelCurve, ThresholdCurves } from './delta/threshold-curves';
 export {
@@ -48,6 +50,7 @@ export type { Device } from './foundation/device';
 export { type ErrorCode, HifiError } from './foundation/errors';
 export type { StageProgress, WarningEvent } from './foundation/progress';
 export { ANALYSIS_DEFAULTS, type AnalysisOptions } from './heads/analysis-options';
+export type { HeadPlace } from './heads/head-groups';
 export type {
   CorrelationKind,
   HeadParameters,
@@ -82,6 +85,7 @@ export type { AnalyzeEvent, TrainEvent } from './library/events';
 export { estimate, runJob } from './library/job';
 export { Analyzer, type AnalyzerOptions, analyze, rank, score, select } from './library/measure';
 export type {
+  AblationRequest,
   AnalyzeRequest,
   EvaluationRequest,
   ExportRequest,
@@ -95,7 +99,7 @@ export type {
 } from './library/requests';
 export type { Run, RunOptions } from './library/run';
 export type { Rows, TextRows } from './library/text-rows';
-export { evaluate, exportModel, predict, readDelta, train } from './library/tune';
+export { ablate, evaluate, exportModel, predict, readDelta, train } from './library/tune';
 export type { TensorPart } from './model/architecture';
 export type { OnProgress } from './model/fetch';
 export { ONNX_DTYPES, type OnnxDtype } from './model/onnx-dtype';

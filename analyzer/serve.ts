@@ -41,7 +41,7 @@ export async function serveAnalyzer(settings: ServePart, parts: Parts): Promise<
       admission: new Admission(),
     }),
   );
-  const answering = new ClassifyEngine({ ...engineProcess, nice: 0 });
+  const answering = new ClassifyEngine({ ...engineProcess, nice: 0, limits: settings.warmMemory });
   const deltas = new OpenedDeltas(inputs);
   parts.add(() => deltas.close());
   parts.add(() => answering.close());

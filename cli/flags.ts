@@ -189,7 +189,7 @@ function addMaxLengthFlag(command: Command, initial: number): void {
   add(command, '--max-length <tokens>', what, wholeNumber('--max-length', 1), initial);
 }
 
-function addSeedFlag(command: Command, initial: number): void {
+export function addSeedFlag(command: Command, initial: number): void {
   const what = 'seed for all random draws: the same seed gives the same result';
   add(command, '--seed <n>', what, wholeNumber('--seed', 0, SEED_MOST), initial);
 }

@@ -36,6 +36,11 @@ const COMMANDS: readonly [name: string, what: string, load: () => CommandFile][]
     () => require('./predict') as typeof import('./predict'),
   ],
   [
+    'ablate',
+    'measure a tuned model with its tuned heads, and others, gated off',
+    () => require('./ablate') as typeof import('./ablate'),
+  ],
+  [
     'export',
     'write a delta as a merged checkpoint, a PEFT adapter or an ONNX folder, or rebuild the base',
     () => require('./export') as typeof import('./export'),

@@ -1,6 +1,7 @@
 import * as path from 'node:path';
 import { Argument, type Command, Option } from 'commander';
 import { homeFolder } from '../foundation/cache-folder';
+import { MIB, WARM_MEMORY } from '../inference/warm-memory';
 import { bucketAddress } from '../infra/artifacts/bucket-address';
 import { readCredentials, readGuard } from '../infra/grpc/credentials';
 import { SERVICE_NAMES, type ServedName, type ServeSettings } from '../infra/service/settings';
@@ -50,6 +51,16 @@ export function define(command: Command): void {
     'serve a live page of the jobs and POST /v1/classify too; the analyzer alone has no page; 0: any port that is free',
     wholeNumber('--http', 0, 65_535),
   );
+  command.optionsGroup('Answers:');
+  for (const [what, bytes] of Object.entries(WARM_MEMORY)) {
+    const flag = `--${what.slice(0, -1)}-memory`;
+    command.option(
+      `${flag} <MiB>`,
+      `memory for the ${what} that stay loaded; the least recently used leave`,
+      wholeNumber(flag, 1),
+      bytes / MIB,
+    );
+  }
   command.optionsGroup('Security:');
   const file = (flag: string, what: string) => add(command, flag, what, aPath('file'));
   file(
@@ -69,6 +80,8 @@ export function define(command: Command): void {
 /** Time that calls and saving may take after the signal to end, in milliseconds. */
 const END_MS = 30_000;
 
+const bytesOf = (megabytes: unknown) => (megabytes as number) * MIB;
+
 async function serveServices(service: ServedName | 'all', flags: Flags): Promise<void> {
   // A signal during the start ends the services after they have started, so that all parts end.
   const ended = endSignal();
@@ -79,6 +92,7 @@ async function serveServices(service: ServedName | 'all', flags: Flags): Promise
     dataRoots: (flags.dataRoot as string[]).map((folder) => path.resolve(folder)),
     guard,
     insecure: flags.insecure === true,
+    warmMemory: { models: bytesOf(flags.modelMemory), deltas: bytesOf(flags.deltaMemory) },
     ...(flags.http !== undefined && { httpPort: flags.http as number }),
     ...(flags.store !== 'lmdb' && { store: flags.store as string }),
     ...(flags.artifacts !== undefined && { artifacts: artifactPlace(flags.artifacts as string) }),

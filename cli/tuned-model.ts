@@ -29,6 +29,11 @@ export function addTunedModelFlags(command: Command, labels: boolean): void {
     'folder of the base model, or its name on the Hub, or a merged checkpoint, or an exported ONNX folder',
   );
   add(command, '--delta <folder>', "a training's delta, to apply to the base", aPath('folder'));
+  addInputFlags(command, labels);
+}
+
+/** Adds the flags for the rows of a tuned model, and how it runs. */
+export function addInputFlags(command: Command, labels: boolean): void {
   const what = labels ? 'labelled rows, - for stdin' : 'rows, - for stdin; labels are not needed';
   addRowsFlag(command, '--data', what);
   addDataFlags(command, labels);

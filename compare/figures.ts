@@ -4,12 +4,12 @@ import { headAxes } from '../report/draw/head-map';
 import { intervalChart } from '../report/draw/intervals';
 import { scatterChart } from '../report/draw/scatter';
 import type { Figure } from '../report/html';
+import { metricValue, secondsValue, signedValue } from '../report/value-text';
 import type { KnownRuns } from './known-runs';
 import type { Method } from './methods';
 import { costsOf, trainedAfter } from './run-costs';
 import type { RunRecord } from './run-record';
 import type { ComparisonResults, Estimate } from './summary';
-import { metricValue, secondsValue, signedValue } from './value-text';
 
 /** Sizes of a model, from which the maps of its heads are drawn. */
 export interface ModelSize {

@@ -1,9 +1,9 @@
 import { grouped } from '../report/sentences';
+import { metricValue, secondsValue, signedValue } from '../report/value-text';
 import type { RunCost } from './run-costs';
 import { trainedAfter } from './run-costs';
 import type { ComparisonResults } from './summary';
 import { testedRows } from './tables';
-import { metricValue, secondsValue, signedValue } from './value-text';
 import { type Sign, signOf, type Verdict } from './verdict';
 
 /** Seeds from which on the page has no warning about their number. */

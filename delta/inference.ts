@@ -24,6 +24,7 @@ import {
   type PredictEvent,
 } from './inference-options';
 import { type Logits, rowLogits, rowOf, score } from './logits';
+import type { Metrics } from './metrics';
 import { metricsOf, PROBLEMS } from './problems';
 
 /** Tuned model, ready to run, in any engine. */
@@ -54,23 +55,43 @@ export async function* evaluateModel(
   const model = await open();
   try {
     const { labels } = model;
-    const task = request.data.task ? taskNamed(request.data.task) : model.task;
-    if (task && !solves(labels, task)) {
-      throw invalidPart(
-        'data.task',
-        `${request.data.path}: the task ${task} needs ${kindOf(TASKS[task].labels)}; ${request.delta ?? request.model} was trained for ${kindOf(labels)}`,
-      );
-    }
-    const whole = await within('data', () => readDataset(asTheModel(request.data, labels), 'labels'));
-    const { dataset, targets } = await within('data', () => heldOut(whole, labels, request.heldOutBy));
-    const logits = yield* run(model, dataset, request.options, signal);
-    const metrics = metricsOf(task, labels);
+    const { task, metrics, dataset, targets } = await labelledRows(model, request);
+    const logits = yield* runRows(model, dataset, request.options, signal);
     const { loss, ...scores } = score(logits, targets, labels, metrics);
     const errors = analyseErrors(logits, { dataset, targets }, labels, request.omitTexts);
     return { task, metric: metrics.best, rows: dataset.rows, loss, metrics: scores, errorAnalysis: errors };
   } finally {
     await model.close();
   }
+}
+
+/** Rows that a model is measured on, with the metrics of their task. */
+export interface MeasuredRows {
+  task: TaskName | null;
+  metrics: Metrics;
+  dataset: Dataset;
+  targets: Targets;
+}
+
+/**
+ * Reads the labelled rows of a request.
+ *
+ * @throws INVALID_INPUT as {@link evaluateModel}
+ */
+export async function labelledRows(
+  { labels, task: trained }: Pick<TunedModel, 'labels' | 'task'>,
+  { data, delta, model, heldOutBy }: EvaluateRequest,
+): Promise<MeasuredRows> {
+  const task = data.task ? taskNamed(data.task) : trained;
+  if (task && !solves(labels, task)) {
+    throw invalidPart(
+      'data.task',
+      `${data.path}: the task ${task} needs ${kindOf(TASKS[task].labels)}; ${delta ?? model} was trained for ${kindOf(labels)}`,
+    );
+  }
+  const whole = await within('data', () => readDataset(asTheModel(data, labels), 'labels'));
+  const rows = await within('data', () => heldOut(whole, labels, heldOutBy));
+  return { task, metrics: metricsOf(task, labels), ...rows };
 }
 
 /** Rows to evaluate on: all, or those that a training held out, with their targets. */
@@ -103,7 +124,7 @@ export async function* predictModel(
     const dataset = await within('data', () => readDataset(asTheModel(request.data, labels), 'empty texts'));
     if (LABELS[labels.problem].pairs && !dataset.seconds) throw needsPairs(request.data);
     for (const message of emptyTexts(dataset)) yield { kind: 'warning', message };
-    const logits = yield* run(model, dataset, request.options, signal);
+    const logits = yield* runRows(model, dataset, request.options, signal);
     const { answer } = PROBLEMS[labels.problem];
     for (let from = 0; from < dataset.rows; from += ROWS_AT_ONCE) {
       const rows = Array.from({ length: Math.min(ROWS_AT_ONCE, dataset.rows - from) }, (_, i) => {
@@ -161,8 +182,8 @@ function solves({ problem, names }: LabelSet, task: TaskName): boolean {
 const kindOf = ({ problem, names }: LabelSet) => LABELS[problem].described(names);
 
 /** Runs all rows through the model. Ends between two batches if `signal` aborts. */
-async function* run(
-  model: TunedModel,
+export async function* runRows(
+  model: Pick<TunedModel, 'config' | 'folder' | 'logits'>,
   dataset: Dataset,
   { batchSize, maxLength, longTexts, stride }: InferenceOptions,
   signal?: AbortSignal,

@@ -17,6 +17,8 @@ export interface Metrics {
   readonly names: readonly string[];
   /** Key of the metric that decides the best epoch. Larger is better for all deciding metrics. */
   readonly best: string;
+  /** Metric that decides; problems may share a key. */
+  readonly deciding: MetricName;
   /**
    * Computes the metrics.
    *
@@ -137,6 +139,7 @@ export function metricsFor(
   return {
     names: keys,
     best: keys[0],
+    deciding: names[0],
     compute(predictions, targets) {
       checkValues(predictions, targets);
       const metric = (name: MetricName): Metric => METRICS[name];
@@ -188,7 +191,10 @@ function majorityAccuracy(labels: ArrayLike<number>): number {
   return ratio(Math.max(0, ...counts.values()), labels.length);
 }
 
-function confusion(predictions: ArrayLike<number>, labels: ArrayLike<number>) {
+/** Counts of class 1 among two classes. */
+type BinaryCounts = Record<'tp' | 'fp' | 'fn' | 'tn', number>;
+
+function confusion(predictions: ArrayLike<number>, labels: ArrayLike<number>): BinaryCounts {
   const cell = (predicted: boolean, real: boolean) =>
     count(labels.length, (i) => (predictions[i] === 1) === predicted && (labels[i] === 1) === real);
   return { tp: cell(true, true), fp: cell(true, false), fn: cell(false, true), tn: cell(false, false) };
@@ -202,7 +208,11 @@ export function f1(predictions: ArrayLike<number>, labels: ArrayLike<number>): n
 
 /** Matthews correlation of two classes, −1 to 1; 0 if one side has only one class. */
 export function matthews(predictions: ArrayLike<number>, labels: ArrayLike<number>): number {
-  const { tp, fp, fn, tn } = confusion(predictions, labels);
+  return matthewsOf(confusion(predictions, labels));
+}
+
+/** {@link matthews} of counts. */
+export function matthewsOf({ tp, fp, fn, tn }: BinaryCounts): number {
   return ratio(tp * tn - fp * fn, Math.sqrt((tp + fp) * (tp + fn)) * Math.sqrt((tn + fp) * (tn + fn)));
 }
 

@@ -1,12 +1,13 @@
 import { usableCores } from '../foundation/usable-cores';
 import { serveEngine } from '../infra/engine-child';
-import { Classifier, type ClassifierLimits } from './classifier';
+import { Classifier } from './classifier';
 import type { ClassifyRequest } from './classify-request';
+import type { WarmMemory } from './warm-memory';
 
 /** Requests to answer at once. */
 export interface ClassifyCall {
   requests: readonly ClassifyRequest[];
-  limits: ClassifierLimits;
+  limits: WarmMemory;
 }
 
 let classifier: Classifier | undefined;

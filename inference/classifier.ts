@@ -10,12 +10,7 @@ import { type Batch, batchesOf, type Piece } from './batches';
 import type { ClassifyRequest, HeadAnswers } from './classify-request';
 import { deltaState, openServedModel, type ServedModel, type TaskHead } from './served-model';
 import { WarmCache } from './warm-cache';
-
-/** Limits of the memory for what stays loaded, in bytes. One model stays, whatever its size. */
-export interface ClassifierLimits {
-  models: number;
-  deltas: number;
-}
+import type { WarmMemory } from './warm-memory';
 
 /** Answer to one of several requests: for each task head and text, or the error. */
 export type Outcome = { answers: HeadAnswers[] } | { error: Crossing };
@@ -34,7 +29,7 @@ export class Classifier {
 
   constructor(
     private readonly threads: number,
-    private readonly limits: ClassifierLimits,
+    private readonly limits: WarmMemory,
   ) {}
 
   /**

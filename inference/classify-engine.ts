@@ -2,20 +2,16 @@ import { cancelled } from '../foundation/errors';
 import { follow } from '../foundation/follow';
 import { crossed, Engine, type EngineOptions } from '../infra/engine';
 import type { ClassifyCall } from './child';
-import type { ClassifierLimits, Outcome } from './classifier';
+import type { Outcome } from './classifier';
 import type { ClassifyRequest, HeadAnswers } from './classify-request';
 import { nextParts, type Part, type Waiting } from './waiting';
+import { WARM_MEMORY, type WarmMemory } from './warm-memory';
 
 const entry = require.resolve('./child');
 
-const MIB = 2 ** 20;
-
-/** Memory for what stays loaded, if nothing else is said. */
-export const CLASSIFIER_LIMITS: ClassifierLimits = { models: 4096 * MIB, deltas: 256 * MIB };
-
 export interface ClassifyEngineOptions extends Pick<EngineOptions, 'nice' | 'silenceMs' | 'idleMs'> {
-  /** Default: {@link CLASSIFIER_LIMITS}. */
-  limits?: ClassifierLimits;
+  /** Default: {@link WARM_MEMORY}. */
+  limits?: WarmMemory;
 }
 
 /**
@@ -24,11 +20,11 @@ export interface ClassifyEngineOptions extends Pick<EngineOptions, 'nice' | 'sil
  */
 export class ClassifyEngine {
   private readonly engine: Engine;
-  private readonly limits: ClassifierLimits;
+  private readonly limits: WarmMemory;
   private waiting: Waiting[] = [];
   private running = false;
 
-  constructor({ limits = CLASSIFIER_LIMITS, ...options }: ClassifyEngineOptions = {}) {
+  constructor({ limits = WARM_MEMORY, ...options }: ClassifyEngineOptions = {}) {
     this.limits = limits;
     this.engine = new Engine({ entry, ...options });
   }

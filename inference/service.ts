@@ -71,7 +71,7 @@ function textsOf({ texts, secondTexts, words, maxLength }: ClassifyMessage): Omi
 /** Delta that a request names. */
 interface FoundDelta {
   folder: string;
-  /** Of a registered name. */
+  /** Version of a registered name. */
   version?: number;
 }
 

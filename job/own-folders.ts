@@ -42,6 +42,8 @@ export const ANALYSIS_RESULTS: OwnResults = {
 };
 /** Results of `hifi train`. */
 export const TRAINING_RESULTS: OwnResults = { files: ['metrics.json'], folders: { delta: DELTA_FOLDER } };
+/** Results of `hifi ablate`. */
+export const ABLATION_RESULTS: OwnResults = { files: ['ablation.json', 'report.html'], folders: {} };
 /** Results of a whole job. */
 export const JOB_RESULTS: OwnResults = {
   files: ['heads.json', 'scores.json', 'mask.json', 'metrics.json', 'report.html'],

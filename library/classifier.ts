@@ -44,12 +44,13 @@ export interface DeltaAnswers {
 }
 
 /**
- * Model that stays warm in a child process: it classifies texts in milliseconds, with many deltas on
- * one base. Calls that arrive while it computes share the next batch; none waits for others. A
- * text's logits do not depend on the texts and deltas beside it.
+ * Model that stays warm in a child process. It classifies texts in milliseconds, with many deltas
+ * on one base. Calls that arrive while it computes share the next batch. A text's logits do not
+ * depend on the texts and deltas beside it.
  *
  * ```ts
- * const classifier = await Classifier.open({ model: 'all-MiniLM-L6-v2', deltas: ['spam/delta', 'tone/delta'] });
+ * const deltas = ['spam/delta', 'tone/delta'];
+ * const classifier = await Classifier.open({ model: 'all-MiniLM-L6-v2', deltas });
  * const [spam, tone] = await classifier.classify(['Win a prize now!']);
  * console.log(spam.rows[0].labels[0]); // { label: 'spam', score: 0.98 }
  * await classifier.close();
@@ -63,8 +64,8 @@ export class Classifier {
   ) {}
 
   /**
-   * Loads a model and its deltas, and classifies a text with each, so that the first call is as fast
-   * as later ones.
+   * Loads a model and its deltas, and classifies a text with each, so that the first call is as
+   * fast as later ones.
    *
    * Stages: `download` (a model by name, on first use).
    *
@@ -96,9 +97,10 @@ export class Classifier {
    *
    * @param texts at least one text, or pairs of texts
    * @param options deltas, length and cancellation
-   * @returns answers of each delta, in the order of the deltas; one without a delta for a tuned model
-   * @throws HifiError INVALID_INPUT for texts or a delta that cannot be used; CANCELLED by `signal`;
-   *   ENGINE_LOST if the process was killed, or if the classifier is closed
+   * @returns answers of each delta, in the order of the deltas; one without a delta for a tuned
+   *   model
+   * @throws HifiError INVALID_INPUT for texts or a delta that cannot be used; CANCELLED by
+   *   `signal`; ENGINE_LOST if the process was killed, or if the classifier is closed
    */
   async classify(texts: TextRows['texts'], options: ClassifyOptions = {}): Promise<DeltaAnswers[]> {
     const { deltas = this.deltas, maxLength, signal } = options;

@@ -4,6 +4,7 @@ import type { InferenceOptions } from '../delta/inference-options';
 import type { ScoreOptions } from '../delta/score-options';
 import type { TrainOptions } from '../delta/training-options';
 import type { AnalysisOptions } from '../heads/analysis-options';
+import type { HeadReport } from '../heads/head-report';
 import type { Mask } from '../heads/mask';
 import type { ScoreStrategy } from '../heads/scores';
 import type { SelectionOptions } from '../heads/select';
@@ -78,8 +79,8 @@ export interface PredictRequest extends InferenceRequest {
   /**
    * Address of a running analyzer that predicts, `HOST:PORT`. The service then reads `model` and
    * `delta`: a folder must be below one of its data roots, and `delta` may be a registered name,
-   * `NAME`, `NAME@ALIAS` or `NAME:VERSION`. `batchSize` is the number of rows per call; of the other
-   * options `maxLength` may be given. Default: none; a child process predicts.
+   * `NAME`, `NAME@ALIAS` or `NAME:VERSION`. `batchSize` is the number of rows per call; of the
+   * other options `maxLength` may be given. Default: none; a child process predicts.
    */
   analyzer?: string;
   /** Credentials for the analyzer. Default: no token, and no TLS. */
@@ -90,6 +91,19 @@ export interface PredictRequest extends InferenceRequest {
 export interface EvaluationRequest extends InferenceRequest {
   /** Leaves the texts of the worst rows out of the result. Default: false. */
   omitTexts?: boolean;
+}
+
+/** Request of `ablate`. */
+export interface AblationRequest extends InferenceRequest {
+  /** Folder of a training's delta. */
+  delta: string;
+  /**
+   * Analysis of the base, whose PageRank has the last heads: result of `analyze` or `readHeads`.
+   * Default: no last heads.
+   */
+  heads?: HeadReport;
+  /** Seed of the drawn heads and of the bootstrap; unsigned 32-bit. Default: 0. */
+  seed?: number;
 }
 
 /** Request of `exportModel`. */

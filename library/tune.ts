@@ -1,6 +1,7 @@
 import type { DataSource } from '../data/dataset';
 import { sourceFormat } from '../data/files';
 import type { TaskName } from '../data/tasks';
+import type { Ablation } from '../delta/ablation';
 import { type Delta, readDelta as readAnyDelta } from '../delta/delta';
 import type { ExportResult } from '../delta/export-request';
 import {
@@ -24,7 +25,14 @@ import { EXPORT_FOLDERS, TRAINING_RESULTS } from '../job/own-folders';
 import * as engine from '../trainer/training-engine';
 import { type TrainEvent, withoutIntervals } from './events';
 import { modelFolder } from './model';
-import type { EvaluationRequest, ExportRequest, InferenceRequest, PredictRequest, TrainRequest } from './requests';
+import type {
+  AblationRequest,
+  EvaluationRequest,
+  ExportRequest,
+  InferenceRequest,
+  PredictRequest,
+  TrainRequest,
+} from './requests';
 import { type Run, type RunOptions, runOf } from './run';
 import { withRows } from './text-rows';
 
@@ -73,6 +81,26 @@ export const evaluate = (request: EvaluationRequest, options?: RunOptions): Run<
       withDefaults(request, signal, (whole) => engine.evaluate({ ...whole, omitTexts: request.omitTexts }, signal)),
     options,
   );
+
+/**
+ * Measures a tuned model on labelled rows with heads gated off, which multiplies their outputs by 0
+ * before W_O: the tuned heads, draws of as many others in each layer, and the last others by
+ * PageRank. Shows if the tuned heads carry the task. Runs in its own process.
+ *
+ * Stages: `download`, `evaluate`.
+ *
+ * @param request tuned model, labelled rows and analysis
+ * @param options cancellation
+ * @returns content of ablation.json: the metric for each group, with intervals over the rows
+ * @throws HifiError INVALID_INPUT as {@link evaluate}; also for a delta that tunes no heads, or
+ *   other parts too, and for an analysis of another model; CANCELLED by `signal`, within a batch;
+ *   ENGINE_LOST if the process was killed
+ */
+export const ablate = (request: AblationRequest, options?: RunOptions): Run<StageProgress, Ablation> =>
+  runOf((signal) => {
+    const { delta, heads, seed = 0 } = request;
+    return withDefaults(request, signal, (whole) => engine.ablate({ ...whole, delta, heads, seed }, signal));
+  }, options);
 
 /**
  * Predicts each row with a tuned model, in the order of the rows. Needs no labels and warns of

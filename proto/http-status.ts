@@ -3,7 +3,7 @@ import { file_google_rpc_error_details } from './gen/google/rpc/error_details_pb
 import { StatusSchema } from './gen/google/rpc/status_pb';
 import { type RpcError, status, statusMessage } from './status';
 
-/** HTTP status of each code: https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto */
+/** HTTP status of each code, as google/rpc/code.proto has it. */
 const HTTP_STATUSES: Readonly<Record<status, number>> = {
   [status.OK]: 200,
   [status.CANCELLED]: 499,

@@ -26,6 +26,7 @@ const NAMES = [
   'SELECTION_DEFAULTS',
   'STRATEGIES',
   'TRAIN_DEFAULTS',
+  'ablate',
   'analyze',
   'estimate',
   'evaluate',

@@ -1,3 +1,4 @@
+import type { AblationRequest } from '../delta/ablation';
 import { exportMerged, exportOnnxFiles, type MergeRequest, type OnnxFilesRequest } from '../delta/export';
 import type { EvaluateRequest } from '../delta/inference-options';
 import type { ScoreRequest } from '../delta/score-options';
@@ -5,7 +6,7 @@ import type { CalibrateRequest } from '../delta/training-cost';
 import type { TrainRequest } from '../delta/training-options';
 import { serveEngine } from '../infra/engine-child';
 import { loadTensorFlow } from '../infra/tensorflow';
-import { evaluate, type LogitsRequest, logits, predict } from './inference';
+import { ablate, evaluate, type LogitsRequest, logits, predict } from './inference';
 import { train } from './pipeline';
 import { scoreHeads } from './score';
 import { calibrateScoring } from './scoring-calibration';
@@ -21,6 +22,7 @@ serveEngine({
   calibrate: (request: CalibrateRequest, signal) => calibrate(tensorFlow(request), request, signal),
   calibrateScoring: (request: CalibrateRequest, signal) => calibrateScoring(tensorFlow(request), request, signal),
   evaluate: (request: EvaluateRequest, signal) => evaluate(tensorFlow(request), request, signal),
+  ablate: (request: AblationRequest, signal) => ablate(tensorFlow(request), request, signal),
   logits: (request: LogitsRequest) => logits(tensorFlow(request), request),
   predict: (request: EvaluateRequest, signal) => predict(tensorFlow(request), request, signal),
   merge: (request: MergeRequest, signal) => exportMerged(request, signal),

@@ -1,6 +1,7 @@
 import type { Encoded } from '../data/batches';
 import { logitCount } from '../data/problem';
 import { taskNamed } from '../data/tasks';
+import { type Ablation, type AblationRequest, ablateModel, type GatedModel } from '../delta/ablation';
 import { readTaskHead } from '../delta/classifier-config';
 import { type DeltaTensor, deltaParts, readDelta } from '../delta/delta';
 import { labelsOf } from '../delta/delta-info';
@@ -10,11 +11,12 @@ import { evaluateRows, type Logits } from '../delta/logits';
 import type { Tuning } from '../delta/tuning';
 import { invalidInput, within } from '../foundation/errors';
 import type { StageProgress } from '../foundation/progress';
+import type { HeadPlace } from '../heads/head-groups';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint';
 import { checkDevice } from './device';
 import { ParameterLayout } from './parameters';
 import { FreshRows } from './prefix';
-import { Program } from './program';
+import { Program, type RowBatch } from './program';
 import type { TensorFlow } from './session';
 import { TokenRows } from './token-rows';
 
@@ -42,6 +44,13 @@ export const evaluate = (
 export const predict = (tf: TensorFlow, request: EvaluateRequest, signal?: AbortSignal): AsyncGenerator<PredictEvent> =>
   predictModel(() => tunedModel(tf, request), request, signal);
 
+/** The metric with heads gated off; see `ablateModel`. */
+export const ablate = (
+  tf: TensorFlow,
+  request: AblationRequest,
+  signal?: AbortSignal,
+): AsyncGenerator<StageProgress, Ablation> => ablateModel(() => gatedModel(tf, request), request, signal);
+
 /** Token rows to be run through a base with its delta. */
 export interface LogitsRequest extends Omit<EvaluateRequest, 'data' | 'options'> {
   rows: readonly Encoded[];
@@ -59,36 +68,47 @@ export async function* logits(tf: TensorFlow, request: LogitsRequest): AsyncGene
   }
 }
 
-async function tunedModel(tf: TensorFlow, request: Omit<LogitsRequest, 'rows'>): Promise<TunedModel> {
-  checkDevice(tf, request.options.device);
-  const checkpoint = await within('model', () => openCheckpoint(request.model, request.modelName));
+function tunedModel(tf: TensorFlow, request: Omit<LogitsRequest, 'rows'>): Promise<TunedModel> {
   const { delta } = request;
-  try {
+  return opened(tf, request, async (checkpoint) => {
     const base = delta
       ? await within('delta', () => withDelta(checkpoint, delta))
       : await within('model', () => withOwnHead(checkpoint));
-    const { labels, task } = base;
-    return {
-      folder: checkpoint.folder,
-      config: checkpoint.config,
-      labels,
-      task,
-      logits: (rows, batchSize) => run(tf, base, rows, batchSize),
-      close: () => checkpoint.close(),
-    };
+    return { ...base, logits: (rows, batchSize) => run(tf, base, rows, batchSize) };
+  });
+}
+
+function gatedModel(tf: TensorFlow, request: AblationRequest): Promise<GatedModel> {
+  return opened(tf, request, async (checkpoint) => {
+    const base = await within('delta', () => withDelta(checkpoint, request.delta));
+    return { ...base, gatedLogits: (rows, batchSize, off) => run(tf, base, rows, batchSize, off) };
+  });
+}
+
+/** Opens the checkpoint of a model. The caller closes it, unless `withHead` fails. */
+async function opened<Model extends Pick<TunedModel, 'labels' | 'task'>>(
+  tf: TensorFlow,
+  request: Omit<LogitsRequest, 'rows'>,
+  withHead: (checkpoint: Checkpoint) => Promise<Model>,
+) {
+  checkDevice(tf, request.options.device);
+  const checkpoint = await within('model', () => openCheckpoint(request.model, request.modelName));
+  const { folder, config } = checkpoint;
+  try {
+    return { folder, config, ...(await withHead(checkpoint)), close: () => checkpoint.close() };
   } catch (error) {
     checkpoint.close();
     throw error;
   }
 }
 
-function withDelta(checkpoint: Checkpoint, folder: string): TunedBase {
+function withDelta(checkpoint: Checkpoint, folder: string): TunedBase & Pick<GatedModel, 'info'> {
   const { info, tensors } = readDelta(folder, checkpoint);
   const parts = deltaParts(checkpoint, info);
   const canonical = new Map(parts.map(({ name, canonical }) => [canonical, tensors.get(name)!] as const));
   const slices = parts.flatMap(({ slice }) => slice ?? []);
   const task = info.task ? taskNamed(info.task) : null;
-  return { checkpoint, tuning: { slices }, tensors: canonical, labels: labelsOf(info), task };
+  return { checkpoint, info, tuning: { slices }, tensors: canonical, labels: labelsOf(info), task };
 }
 
 /** A checkpoint with a task head of its own: nothing of it is tuned here. */
@@ -102,15 +122,22 @@ function withOwnHead(checkpoint: Checkpoint): TunedBase {
   return { checkpoint, tuning: { slices: [] }, tensors: head.tensors, ...meaningOf(head.info) };
 }
 
-/** Runs all rows through the whole network, likes with likes. */
+/**
+ * Runs all rows through the whole network, likes with likes; the frozen layers once for all sets.
+ *
+ * @param off sets of heads that are gated off; their logits are side by side
+ */
 async function* run(
   tf: TensorFlow,
   { checkpoint, tuning, tensors, labels }: TunedBase,
   rows: readonly Encoded[],
   batchSize: number,
+  off: readonly (readonly HeadPlace[])[] = [[]],
 ): AsyncGenerator<number, Logits> {
   const layout = new ParameterLayout([...tensors].map(([name, { shape }]) => ({ name, shape })));
-  const parts = { checkpoint, tuning, layout, outputs: logitCount(labels), objective: { problem: labels.problem } };
+  const outputs = logitCount(labels);
+  const gated = off.some((heads) => heads.length > 0);
+  const parts = { checkpoint, tuning, layout, outputs, objective: { problem: labels.problem }, gated };
   const program = new Program(
     tf,
     parts,
@@ -118,8 +145,24 @@ async function* run(
   );
   try {
     const hidden = new FreshRows({ program, checkpoint, tokens: new TokenRows(checkpoint, program.readsWords) }, rows);
-    return yield* evaluateRows((batch) => program.logits(batch), hidden, batchSize, rows);
+    const logitsOf = (batch: RowBatch) => {
+      const sets = off.map((heads) => program.logits(batch, heads));
+      return sideBySide(sets, outputs);
+    };
+    return yield* evaluateRows(logitsOf, hidden, batchSize, rows);
   } finally {
     program.close();
   }
+}
+
+/** Joins rows of logits. // G of [n, C] → [n, G·C] */
+function sideBySide(sets: readonly Float32Array[], outputs: number): Float32Array {
+  if (sets.length === 1) return sets[0];
+  const joined = new Float32Array(sets.length * sets[0].length);
+  for (const [set, logits] of sets.entries()) {
+    for (let at = 0; at < logits.length; at += outputs) {
+      joined.set(logits.subarray(at, at + outputs), at * sets.length + set * outputs);
+    }
+  }
+  return joined;
 }

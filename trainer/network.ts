@@ -75,13 +75,18 @@ export class TensorFlowNetwork implements Operations<Tensor> {
   /** Names of the probabilities before a dropout, by those after it. */
   private readonly undropped = new Map<string, string>();
 
-  /** @param dropout absent in evaluation */
+  /**
+   * @param dropouts absent in evaluation
+   * @param gates factors of the heads' outputs before W_O, without gradients; a row for each layer
+   *   that runs, the heads in the engine's order // [layers, H]
+   */
   constructor(
     private readonly ops: Ops,
     private readonly config: ModelConfig,
     private readonly weights: NetworkWeights,
     private readonly inputs: TokenInputs,
     private readonly dropouts?: Dropout,
+    private readonly gates?: Tensor,
   ) {
     this.tape = new Tape(ops);
     this.batch = ops.size(inputs.mask, 0);
@@ -147,8 +152,15 @@ export class TensorFlowNetwork implements Operations<Tensor> {
   }
 
   joinHeads(x: Tensor): Tensor {
+    const gate = this.gates && this.gateOf(this.gates, this.headOutputs.length);
     this.headOutputs.push(x);
-    return joinHeads(this.tape, x, this.batch);
+    return joinHeads(this.tape, gate ? multiplyBy(this.tape, x, gate) : x, this.batch);
+  }
+
+  /** Gates of the heads of a layer. // → [1, H, 1, 1] */
+  private gateOf(gates: Tensor, layer: number): Tensor {
+    const { heads } = this.config;
+    return this.ops.reshape(this.ops.slice(gates, [layer, 0], [1, heads]), [1, heads, 1, 1]);
   }
 
   scores(query: Tensor, key: Tensor, window?: Window): Tensor {

@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
+import * as os from 'node:os';
 import { type Encoded, evaluationBatches } from '../data/batches';
 import { canonicalHash } from '../foundation/canonical-json';
-import { requireRoom, writeFully, writing } from '../foundation/disk';
+import { writeFully } from '../foundation/disk';
 import { failed } from '../foundation/errors';
 import type { Checkpoint } from '../model/checkpoint';
 import { MASKED } from './network';
+import type { PrefixFile, PrefixPlace } from './prefix-file';
 import type { Program, RowBatch } from './program';
 import type { TokenRows } from './token-rows';
 
@@ -26,19 +28,11 @@ export interface FrozenPart {
 export interface HiddenRows {
   /** Number of tokens of each row that the tuned part reads. */
   readonly lengths: Int32Array;
+  /** True if an earlier training has computed it. */
+  readonly isReused: boolean;
   /** Rows by their numbers, padded on the right to the longest. */
   read(rows: ArrayLike<number>): RowBatch;
   close(): void;
-}
-
-/** Location of the file with the frozen layers' output. */
-export interface PrefixFile {
-  path: string;
-  /**
-   * True if the file stays for trainings that need the same output. Otherwise it is unlinked at
-   * once and lives as long as the result.
-   */
-  shared: boolean;
 }
 
 /**
@@ -47,21 +41,26 @@ export interface PrefixFile {
  */
 const ARITHMETIC = 2;
 
-/** Name of the file: a hash of everything that the frozen layers' output depends on. */
+/**
+ * Name of the file: a hash of everything that the frozen layers' output depends on.
+ *
+ * @param engine where it is computed, as far as bits depend on it
+ */
 export function prefixName(
   {
     checkpoint,
     program,
   }: { checkpoint: Pick<Checkpoint, 'sha256' | 'config'>; program: Pick<Program, 'lowest' | 'reads'> },
   rows: readonly Encoded[],
-  device: string,
+  engine: { device: string; threads: number },
 ): string {
   const { sha256, config } = checkpoint;
   const { lowest, reads } = program;
   // config.json decides on much that the weights do not show, such as the reach of local attention.
   const model = `${sha256} ${canonicalHash(config.raw)} ${config.padTokenId}`;
   const output = lowest < config.layers ? lowest : `${lowest} ${reads}`;
-  const hash = createHash('sha256').update(`${ARITHMETIC} ${model} ${output} ${device}\n`);
+  const place = `${engine.device} ${engine.threads} ${os.cpus()[0]?.model}`;
+  const hash = createHash('sha256').update(`${ARITHMETIC} ${model} ${output} ${place}\n`);
   for (const { ids, typeIds } of rows) hash.update(`${ids.join()} ${typeIds.join()}\n`);
   return `${hash.digest('hex')}.f32`;
 }
@@ -76,14 +75,14 @@ export function prefixName(
 export async function* hiddenRows(
   part: FrozenPart,
   rows: readonly Encoded[],
-  file: PrefixFile,
+  place: PrefixPlace,
 ): AsyncGenerator<number, HiddenRows> {
   if (part.program.lowest === 0) return new FreshRows(part, rows);
   const lengths = part.tokens.lengths(rows);
-  const stored = new StoredRows(part, lengths, file);
+  const stored = new StoredRows(part, lengths, place);
   let given = false;
   try {
-    if (stored.isWhole) {
+    if (stored.isReused) {
       yield rows.length;
       given = true;
       return stored;
@@ -94,7 +93,7 @@ export async function* hiddenRows(
       done += batch.length;
       yield done;
     }
-    stored.finish();
+    stored.file.finish();
     given = true;
     return stored;
   } finally {
@@ -107,6 +106,7 @@ export async function* hiddenRows(
  */
 export class FreshRows implements HiddenRows {
   readonly lengths: Int32Array;
+  readonly isReused = false;
 
   constructor(
     private readonly part: FrozenPart,
@@ -129,42 +129,21 @@ export class FreshRows implements HiddenRows {
  */
 class StoredRows implements HiddenRows {
   readonly lengths: Int32Array;
-  /** True if an earlier training wrote the file. */
-  readonly isWhole: boolean;
-  private readonly file: number;
-  /** True if a shared file is complete and in its place. */
-  private finished = false;
-  /** Path of the file while it is written. */
-  private readonly beside: string;
+  readonly file: PrefixFile;
   private readonly offsets: Float64Array; // in tokens
   private readonly tokenBytes: number;
 
-  constructor(
-    { checkpoint, program }: FrozenPart,
-    lengths: Int32Array,
-    private readonly place: PrefixFile,
-  ) {
+  constructor({ checkpoint, program }: FrozenPart, lengths: Int32Array, place: PrefixPlace) {
     const { hiddenSize } = checkpoint.config;
     this.lengths = program.storesOneToken ? new Int32Array(lengths.length).fill(1) : lengths;
     this.tokenBytes = 4 * hiddenSize;
     this.offsets = new Float64Array(lengths.length + 1);
     for (let row = 0; row < lengths.length; row++) this.offsets[row + 1] = this.offsets[row] + this.lengths[row];
-    const { path, shared } = place;
-    const bytes = this.offsets[lengths.length] * this.tokenBytes;
-    this.isWhole = shared && fs.statSync(path, { throwIfNoEntry: false })?.size === bytes;
-    this.beside = shared ? `${path}.${process.pid}` : path;
-    if (!this.isWhole) requireRoom(path, bytes);
-    this.file = this.isWhole ? fs.openSync(path, 'r') : writing(path, () => fs.openSync(this.beside, 'w+'));
-    if (!shared) fs.unlinkSync(path);
+    this.file = place(this.offsets[lengths.length] * this.tokenBytes);
   }
 
-  /** Completes the file once all rows are written. */
-  finish(): void {
-    if (!this.place.shared) return;
-    // A later process recognises a complete file by its size alone.
-    writing(this.place.path, () => fs.fsyncSync(this.file));
-    fs.renameSync(this.beside, this.place.path);
-    this.finished = true;
+  get isReused(): boolean {
+    return this.file.isReused;
   }
 
   read(rows: ArrayLike<number>): RowBatch {
@@ -187,13 +166,13 @@ class StoredRows implements HiddenRows {
     rows.forEach((row, b) => {
       const start = b * S * this.tokenBytes;
       const end = start + this.lengths[row] * this.tokenBytes;
-      writeFully(this.file, bytes.subarray(start, end), this.place.path, this.offsets[row] * this.tokenBytes);
+      const { descriptor, path } = this.file;
+      writeFully(descriptor, bytes.subarray(start, end), path, this.offsets[row] * this.tokenBytes);
     });
   }
 
   close(): void {
-    fs.closeSync(this.file);
-    if (this.place.shared && !this.isWhole && !this.finished) fs.rmSync(this.beside, { force: true });
+    this.file.close();
   }
 
   /** Reads one whole row. */
@@ -201,7 +180,7 @@ class StoredRows implements HiddenRows {
     const size = this.lengths[row] * this.tokenBytes;
     const place = this.offsets[row] * this.tokenBytes;
     for (let done = 0; done < size; ) {
-      const moved = fs.readSync(this.file, bytes, done, size - done, place + done);
+      const moved = fs.readSync(this.file.descriptor, bytes, done, size - done, place + done);
       if (moved === 0) throw failed(`the file of the frozen layers' output ended within row ${row}`);
       done += moved;
     }

@@ -2,6 +2,7 @@ import type { Target } from '../data/label-reading';
 import type { Objective } from '../delta/objective';
 import { PROBLEMS } from '../delta/problems';
 import type { Tuning } from '../delta/tuning';
+import type { HeadPlace } from '../heads/head-groups';
 import type { ModelConfig, Readout } from '../model/architecture';
 import { architectureOf, runLayers } from '../model/architectures';
 import type { Checkpoint } from '../model/checkpoint';
@@ -58,6 +59,8 @@ export interface ProgramParts {
   /** Number of logits per row. */
   outputs: number;
   objective: Objective;
+  /** True if heads can be gated off in evaluation: see {@link Program.logits}. Default: false. */
+  gated?: boolean;
 }
 
 /**
@@ -80,6 +83,8 @@ export class Program {
   private readonly inputs: Record<RowInput | 'mask', Tensor>;
   private readonly training: Record<'targets' | 'count' | 'dropoutKey' | 'gradient' | 'factors', Tensor>;
   private readonly state: OptimizerState;
+  /** Gates from the lowest tuned layer on, with the heads of each layer in their order. */
+  private readonly gates?: { input: Tensor; heads: readonly (readonly number[])[] };
   private readonly ends: {
     /** Absent if no layer is frozen. */
     frozen?: Tensor;
@@ -102,7 +107,7 @@ export class Program {
     private readonly parts: ProgramParts,
     initial: Float32Array,
   ) {
-    const { checkpoint, tuning, layout, outputs, objective } = parts;
+    const { checkpoint, tuning, layout, outputs, objective, gated } = parts;
     const { config } = checkpoint;
     const architecture = architectureOf(config);
     const taskHead = architecture.taskHead(config, PROBLEMS[objective.problem].taskHead);
@@ -128,10 +133,11 @@ export class Program {
       factors: ops.input('factors', 'float32', [UPDATE_FACTORS]),
     };
     const weights = new NetworkWeights(ops, checkpoint, tuning, layout.split(ops, state.parameters.value));
-    const network = (dropout?: Dropout) => new TensorFlowNetwork(ops, config, weights, inputs, dropout);
-
     const lowest = lowestLayer(tuning, config);
     const from = Math.max(0, lowest);
+    const gates = gated ? ops.input('gates', 'float32', [config.layers - from, config.heads]) : undefined;
+    const network = (dropout?: Dropout, gates?: Tensor) =>
+      new TensorFlowNetwork(ops, config, weights, inputs, dropout, gates);
     const evaluated = network();
     const trained = network(new Dropout(training.dropoutKey));
     const embedded = lowest < 0 ? undefined : architecture.embed(evaluated, config);
@@ -141,7 +147,7 @@ export class Program {
       const x = frozen ? inputs.hidden : (embedded ?? architecture.embed(net, config));
       return taskHead.logits(net, config, runLayers(net, config, taskHead.reads, x, from, config.layers));
     };
-    const evaluation = through(network());
+    const evaluation = through(network(undefined, gates));
     const prediction = through(trained);
     const { loss, byLogits } = taskLoss(ops, prediction, training.targets, training.count, objective);
     const gradients = trained.tape.gradients(prediction, byLogits, weights.wanted);
@@ -155,6 +161,10 @@ export class Program {
     this.inputs = inputs;
     this.training = training;
     this.state = state;
+    if (gates) {
+      const layers = Array.from({ length: config.layers - from }, (_, i) => from + i);
+      this.gates = { input: gates, heads: layers.map(weights.headsInOrder) };
+    }
     this.ends = {
       frozen,
       logits: evaluation,
@@ -182,9 +192,23 @@ export class Program {
     return this.storesOneToken ? { rows, mask: new Float32Array(B), B, S: 1 } : { rows, mask, B, S };
   }
 
-  /** Logits as in evaluation. // → [B, C], or [B·S, C] of tokens */
-  logits(batch: RowBatch): Float32Array {
-    return joined(this.microBatches(batch).map((part) => this.session.read(this.feeds(part), this.ends.logits)));
+  /**
+   * Logits as in evaluation. // → [B, C], or [B·S, C] of tokens
+   *
+   * @param off heads of which the output is multiplied by 0, in layers from the lowest tuned one on
+   */
+  logits(batch: RowBatch, off: readonly HeadPlace[] = []): Float32Array {
+    const gates = this.gateFeeds(off);
+    const parts = this.microBatches(batch).map((part) => [...this.feeds(part), ...gates]);
+    return joined(parts.map((feeds) => this.session.read(feeds, this.ends.logits)));
+  }
+
+  private gateFeeds(off: readonly HeadPlace[]): [Tensor, Feed][] {
+    if (!this.gates) return [];
+    const { input, heads } = this.gates;
+    const isOff = new Set(off.map(({ layer, head }) => `${layer}.${head}`));
+    const values = heads.flatMap((order, i) => order.map((head) => (isOff.has(`${this.lowest + i}.${head}`) ? 0 : 1)));
+    return [[input, { values: Float32Array.from(values), shape: [heads.length, heads[0].length] }]];
   }
 
   /**

@@ -16,6 +16,8 @@ type Train = (request: TrainRequest, signal: AbortSignal) => AsyncGenerator<Trai
 export interface RunParts {
   /** Holds a folder for each run. */
   folder: string;
+  /** Folder of the frozen layers' outputs, which runs on the same rows share. */
+  prefixes: string;
   results: ResultArtifacts;
   train: Train;
   log: Logger;
@@ -78,7 +80,7 @@ export class ClaimedRun {
 
   constructor(
     private readonly folder: string,
-    private readonly parts: Pick<RunParts, 'results' | 'train' | 'log'>,
+    private readonly parts: Pick<RunParts, 'results' | 'train' | 'log' | 'prefixes'>,
     private readonly shared: SharedRun | undefined,
     readonly release: () => void,
   ) {
@@ -111,11 +113,11 @@ export class ClaimedRun {
    */
   async *train(
     key: string,
-    request: Omit<TrainRequest, 'out' | 'resume'>,
+    request: Omit<TrainRequest, 'prefixes' | 'out' | 'resume'>,
     signal: AbortSignal,
   ): AsyncGenerator<TrainEvent, TrainingOutcome> {
     const { folder, shared } = this;
-    const { results, log } = this.parts;
+    const { results, log, prefixes } = this.parts;
     fs.mkdirSync(this.state, { recursive: true, mode: 0o700 });
     await this.restore(signal);
     const uploads = shared && new SharedCheckpoints(shared, key, this.checkpoint, log);
@@ -124,7 +126,7 @@ export class ClaimedRun {
     let begun = false;
     try {
       metrics = yield* relayed(
-        this.parts.train({ ...request, out: folder, resume: true }, stop),
+        this.parts.train({ ...request, prefixes, out: folder, resume: true }, stop),
         async function* (event) {
           if (!begun) {
             writeRunRecord(folder, { key });

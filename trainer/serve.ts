@@ -1,6 +1,7 @@
 import * as path from 'node:path';
 import { treeResidentBytes } from '../foundation/process-memory';
 import { Admission } from '../infra/admission';
+import { keepCacheSwept } from '../infra/artifacts/cache-sweep';
 import type { Parts } from '../infra/parts';
 import { ENGINE_PROCESS } from '../infra/service/engine-process';
 import { serviceFiles } from '../infra/service/service-files';
@@ -9,6 +10,7 @@ import type { Served, ServePart } from '../infra/service/settings';
 import { engineSpans } from '../infra/telemetry/engine-spans';
 import { ModelDescriptions } from '../model/description';
 import { TrainerService } from '../proto/gen/hifi/v1/trainer_pb';
+import { PrefixFolder } from './prefix-file';
 import { Runs } from './runs';
 import { trainerService } from './service';
 import { calibrateTraining, evaluate, exportModel, predict, scoreHeads, train } from './training-engine';
@@ -23,8 +25,12 @@ export async function serveTrainer(settings: ServePart, parts: Parts): Promise<S
   parts.add(stopSweeping);
   const { engineProcess = ENGINE_PROCESS } = settings;
   const memory = () => treeResidentBytes();
+  const prefixes = path.join(settings.stateDir, 'prefixes');
+  const failed = (error: unknown) => log.error({ err: error }, 'sweeping failed');
+  parts.add(keepCacheSwept(new PrefixFolder(prefixes), () => true, failed));
   const runs = new Runs({
     folder: path.join(settings.stateDir, 'runs'),
+    prefixes,
     results,
     ...(shared && { shared }),
     log,

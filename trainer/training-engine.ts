@@ -1,4 +1,5 @@
 import type { Encoded } from '../data/batches';
+import type { Ablation, AblationRequest } from '../delta/ablation';
 import type { MergeRequest, OnnxFilesRequest } from '../delta/export';
 import type { ExportRequest, ExportResult } from '../delta/export-request';
 import type { EvaluateRequest, EvaluateResult, PredictEvent } from '../delta/inference-options';
@@ -18,7 +19,7 @@ import { trainerEnvironment } from '../infra/tensorflow';
 import type { LogitsRequest } from './inference';
 import type { ScoringCost } from './scoring-calibration';
 
-type Request = TrainRequest | EvaluateRequest | LogitsRequest | ScoreRequest | CalibrateRequest;
+type Request = TrainRequest | EvaluateRequest | AblationRequest | LogitsRequest | ScoreRequest | CalibrateRequest;
 
 /** Rows per batch in the check of an ONNX folder, which has few rows of any length. */
 const CHECK_BATCH_SIZE = 8;
@@ -82,6 +83,14 @@ export const predict = (request: EvaluateRequest, signal?: AbortSignal, options?
   isExported(request)
     ? predictOnnx(request, signal, options)
     : call<PredictEvent, void>('predict', request, signal, options);
+
+/** Measures a tuned model with heads gated off in a child process; see `ablateModel`. */
+export async function* ablate(request: AblationRequest, signal?: AbortSignal): AsyncGenerator<StageProgress, Ablation> {
+  isExported(request);
+  // The rest of an analysis is large.
+  const heads = request.heads && { model: request.heads.model, pagerank: request.heads.pagerank };
+  return yield* call<StageProgress, Ablation>('ablate', { ...request, heads }, signal);
+}
 
 /** Computes the logits of token rows in a child process. */
 const logits = (request: LogitsRequest, signal?: AbortSignal, options?: ProcessOptions) =>

@@ -15,11 +15,13 @@ import { cancelled, diverged, failed, HifiError } from '../foundation/errors';
 import { relayed } from '../foundation/follow';
 import { peakResidentBytes } from '../foundation/process-memory';
 import { clock, intervalSince, StageMeter } from '../foundation/progress';
+import { usableCores } from '../foundation/usable-cores';
 import type { Checkpoint } from '../model/checkpoint';
 import { describeDelta } from './describe-delta';
 import { type LabelledRows, type TrainingInputs, targetsOf } from './inputs';
 import { trainedValues } from './low-rank';
-import { type FrozenPart, type HiddenRows, hiddenRows, type PrefixFile, prefixName } from './prefix';
+import { type FrozenPart, type HiddenRows, hiddenRows, prefixName } from './prefix';
+import { PrefixFolder, type PrefixPlace, unlinkedFile } from './prefix-file';
 import { Program } from './program';
 import { rangeTest } from './range-test';
 import { identityOf } from './run-identity';
@@ -131,19 +133,20 @@ export class Run {
     const part = { program: this.program, checkpoint: this.checkpoint, tokens };
     let before = 0;
     for (const [i, { encoded }] of sets.entries()) {
-      const rows = hiddenRows(part, encoded, this.prefixFile(part, encoded, i));
+      const rows = hiddenRows(part, encoded, this.prefixPlace(part, encoded, i));
       this.hidden.push(yield* this.follow(rows, meter, before));
       before += encoded.length;
     }
-    yield intervalSince(began, 'prefix');
+    const reused = this.hidden.filter(({ isReused }) => isReused).length;
+    yield intervalSince(began, 'prefix', { reused });
   }
 
   /** @param set which of the sets of rows it is */
-  private prefixFile(part: FrozenPart, rows: readonly Encoded[], set: number): PrefixFile {
-    const { prefixes } = this.request;
-    if (prefixes === undefined) return { path: path.join(this.state, `prefix-${set}.f32`), shared: false };
-    fs.mkdirSync(prefixes, { recursive: true });
-    return { path: path.join(prefixes, prefixName(part, rows, deviceOf(this.tf))), shared: true };
+  private prefixPlace(part: FrozenPart, rows: readonly Encoded[], set: number): PrefixPlace {
+    const { prefixes, options } = this.request;
+    if (prefixes === undefined) return unlinkedFile(path.join(this.state, `prefix-${set}.f32`));
+    const engine = { device: deviceOf(this.tf), threads: options.threads ?? usableCores() };
+    return new PrefixFolder(prefixes).place(prefixName(part, rows, engine));
   }
 
   /** Chooses the learning rate, unless it is given or an interrupted run has chosen it. */

@@ -10,6 +10,7 @@ import { StageMeter } from '../foundation/progress';
 import type { HeadScores } from '../heads/scores';
 import { targetsOf } from './inputs';
 import { type HiddenRows, hiddenRows } from './prefix';
+import { unlinkedFile } from './prefix-file';
 import { Program } from './program';
 import type { HeadValues, ScoredRows, Scoring } from './scoring';
 import { TASK_HEAD_ALONE } from './sequence-gradients';
@@ -57,7 +58,7 @@ async function* frozen(
   // The file is unlinked when it is made.
   const file = path.join(os.tmpdir(), `hifi-score-${randomUUID()}.f32`);
   yield meter.at(0);
-  const rows = hiddenRows({ program, checkpoint, tokens }, encoded, { path: file, shared: false });
+  const rows = hiddenRows({ program, checkpoint, tokens }, encoded, unlinkedFile(file));
   return yield* relayed(rows, async function* (done) {
     yield meter.at(done);
     await breathe(scoring.signal);

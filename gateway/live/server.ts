@@ -48,10 +48,10 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Server of the live page: jobs, their progress and their reports; and of `POST /v1/classify`, which
- * an analyzer answers. A browser that has sent a token of the role `run` gets a session cookie. Only
- * pages of this server can change anything: a request must name a host of this server, and one that
- * changes something needs a header that other pages cannot send.
+ * Server of the live page, which shows jobs, their progress and their reports, and of
+ * `POST /v1/classify`, which an analyzer answers. A browser that has sent a token of the role `run`
+ * gets a session cookie. Only pages of this server can change anything: a request must name a host
+ * of this server, and one that changes something needs a header that other pages cannot send.
  */
 export class LiveServer {
   private readonly server: HttpServer;

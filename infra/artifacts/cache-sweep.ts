@@ -7,13 +7,16 @@ const UNUSED_MS = 24 * 3600_000;
 /** Interval between two sweeps, in milliseconds. */
 const INTERVAL_MS = 3600_000;
 
+/** What a sweep needs of a cache. */
+type SweptCache = Pick<ArtifactStore, 'list' | 'remove' | 'dropParts'>;
+
 /**
- * Removes cached files that were not used for a day; the gateway still has them. A running call
- * uses a hard link of its own in the service's scratch folder.
+ * Removes cached files that were not used for a day; they can be fetched or computed again. A
+ * running call uses a hard link or an open file of its own.
  *
  * @param now milliseconds since the epoch
  */
-export async function sweepCache(store: ArtifactStore, now: number): Promise<void> {
+export async function sweepCache(store: SweptCache, now: number): Promise<void> {
   for await (const { sha256, time } of store.list()) if (now - time > UNUSED_MS) await store.remove(sha256);
   await store.dropParts(now - UNUSED_MS);
 }
@@ -25,7 +28,7 @@ export async function sweepCache(store: ArtifactStore, now: number): Promise<voi
  * @returns a function that stops the sweeps and settles when a running one has ended
  */
 export function keepCacheSwept(
-  store: ArtifactStore,
+  store: SweptCache,
   isCache: () => boolean,
   failed: (error: unknown) => void,
 ): () => Promise<void> {

@@ -39,8 +39,8 @@ export const NEEDED: Readonly<Record<string, Readonly<Record<string, Role>>>> = 
 };
 
 /**
- * Role that a method needs. Other packages' methods, such as reflection, need any token; a method of
- * the contract that the table lacks needs the strongest.
+ * Role that a method needs. Other packages' methods, such as reflection, need any token; a method
+ * of the contract that the table lacks needs the strongest.
  *
  * @param method such as `hifi.v1.AnalyzerService/Analyze`
  */

@@ -8,7 +8,9 @@ import type { Guard } from '../grpc/credentials';
 /** Answers a request, or throws. */
 export type Answer = (request: http.IncomingMessage, response: http.ServerResponse) => Promise<void>;
 
-/** HTTP server of a service, over TLS as the service has it. A request must name one of its hosts. */
+/**
+ * HTTP server of a service, over TLS as the service has it. A request must name one of its hosts.
+ */
 export class HttpServer {
   private readonly server: http.Server;
   private host = '';

@@ -3,6 +3,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { Command } from 'commander';
 import { define as defineExport } from '../../cli/export';
+import type { Ablation } from '../../delta/ablation';
 import { deltaBytes, readDelta } from '../../delta/delta';
 import { readHeads, readMask, readMetrics, readScores } from '../../job/files';
 import { openCheckpoint } from '../../model/checkpoint';
@@ -157,6 +158,27 @@ describe('a whole run', () => {
         for (const [c, logit] of logits.entries()) expect(logit).toBeCloseTo(lines[i].logits[c], 5);
       }
     }
+  });
+
+  test('is measured with its heads gated off', () => {
+    const words = ['ablate', '--model', model, '--delta', at('run', 'delta'), '--data', dev, ...data];
+    const { stdout, stderr } = done(...words, '--max-length', '48', '--seed', '3', '--out', at('ablation'), '--json');
+    const found: Ablation = JSON.parse(stdout);
+    const { best, metric } = readMetrics(at('run', 'metrics.json'));
+    expect(found).toMatchObject({ metric, rows: 40, strategy: 'hifi', bootstrap: { seed: 3 } });
+    expect(found.allOn.value).toBe(best.value);
+    // The last heads are those that `bottom` would choose, from heads.json beside the delta.
+    const bottom = ['--strategy', 'bottom', '--k', '2', '--out', at('bottom.json')];
+    done('select', '--heads', at('run', 'heads.json'), ...bottom);
+    expect(found.last!.heads).toEqual(readMask(at('bottom.json')).heads.map(({ layer, head }) => ({ layer, head })));
+    expect(JSON.parse(fs.readFileSync(at('ablation', 'ablation.json'), 'utf8'))).toEqual(found);
+    const page = fs.readFileSync(at('ablation', 'report.html'), 'utf8');
+    for (const { value } of [found.allOn, found.tuned, found.drawn!, found.last!]) {
+      expect(stderr).toContain(value.toFixed(4));
+      expect(page).toContain(value.toFixed(4));
+    }
+    expect(page).toContain(`--delta ${at('run', 'delta')}`);
+    expect(page).toContain('--seed 3');
   });
 
   test('is refused if --out is not empty, and repeats nothing with --resume', () => {

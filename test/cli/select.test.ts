@@ -135,6 +135,7 @@ test('help and the version go to stdout', () => {
     'train',
     'evaluate',
     'predict',
+    'ablate',
     'export',
     'setup',
     'doctor',

@@ -55,17 +55,18 @@ beforeAll(async () => {
   nats = await startNats({ jetstream: true });
   if (hasTool('jaeger-all-in-one')) jaeger = await startJaeger();
   else console.info('no jaeger-all-in-one on PATH: the page is not checked for traces');
-  const ports = await freePorts(4);
+  const ports = await freePorts(7);
   const address = ports.map((port) => `127.0.0.1:${port}`);
   [gateway, analyzer] = address;
   env.PATH = [path.dirname(findTool('grpcurl')), env.PATH].join(path.delimiter);
   Object.assign(env, { GATEWAY: gateway, ANALYZER: analyzer, TRAINER: address[2], TLS_PORT: String(ports[3]) });
+  Object.assign(env, { HTTP: address[4], ROLES_PORT: String(ports[5]), ROLES_HTTP: address[6] });
   Object.assign(env, { NATS_URL: nats.url, JAEGER: jaeger?.query, npm_config_update_notifier: 'false' });
 
   await run(page.slice(0, serveAt).filter(({ kind }) => kind === 'sh'));
   const [, words] = /npx hifi (serve .*)\n$/.exec(page[serveAt].body) as RegExpExecArray;
   const at = ['gateway', 'analyzer', 'trainer'].flatMap((name, i) => [`--${name}-port`, String(ports[i])]);
-  services = spawn(process.execPath, [entry, ...words.split(' '), ...at], {
+  services = spawn(process.execPath, [entry, ...words.split(' '), ...at, '--http', String(ports[4])], {
     cwd: folder,
     env: { ...env, ...(jaeger && { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${jaeger.otlp}/v1/traces` }) },
     stdio: ['ignore', 'ignore', 'pipe'],
@@ -110,6 +111,15 @@ test('all commands of docs/follow.md succeed with the same services', async () =
   expect(differences(name, follow, blocks, outputs.slice(rows.length))).toBe('');
 }, 300_000);
 
+test('all commands of docs/serving.md succeed with the same services', async () => {
+  const name = 'docs/serving.md';
+  const serving = pageOf(name);
+  expect(serving.filter(({ kind }) => !['sh serve', 'sh', 'text'].includes(kind))).toEqual([]);
+  const blocks = serving.filter(({ kind }) => kind === 'sh');
+  const outputs = await run(blocks);
+  expect(differences(name, serving, blocks, outputs)).toBe('');
+}, 300_000);
+
 test("the README's call works as written, except for the port", async () => {
   const readme = fs.readFileSync(path.join(checkout, 'README.md'), 'utf8');
   const [call] = /^grpcurl .*$/m.exec(readme) as RegExpExecArray;
@@ -143,6 +153,7 @@ const pythonEnvironment = () => {
     const printed = await inCheckout('sh python', its);
     expect(printed).toMatch(/^1 state JOB_STATE_QUEUED$/m);
     expect(printed).toMatch(/^best accuracy: [\d.]+ in epoch [12]$/m);
+    expect(printed).toMatch(/^They scored\. (kitchen|sport) 0\.\d\d$/m);
     expect(printed).toMatch(/^[0-9a-z]{23}:1 JOB_STATE_QUEUED$/m);
     expect(printed).toMatch(/^[0-9a-z]{23}:\d+ JOB_STATE_SUCCEEDED$/m);
 
@@ -162,6 +173,7 @@ const pythonEnvironment = () => {
   async () => {
     const printed = await inCheckout('sh go');
     expect(printed).toMatch(/^1 &\{JOB_STATE_QUEUED\}$/m);
+    expect(printed).toMatch(/^They scored\. (kitchen|sport) 0\.\d\d$/m);
     expect(printed).toMatch(/^best accuracy: [\d.]+ in epoch [12]$/m);
   },
   600_000,

@@ -101,6 +101,12 @@ test('tune evaluates, uses and exports the trained delta', async () => {
   expect(fs.readdirSync(path.join(app, 'tuned')).sort()).toEqual(files);
 });
 
+test('classify keeps a model warm', async () => {
+  const printed = await lines('classify', 'tuned/delta', model);
+  expect(printed).toHaveLength(3);
+  for (const line of printed) expect(line).toMatch(/^The keys? (are|is) here\. [01] 0\.\d\d, [01] 0\.\d\d$/);
+});
+
 test('job resumes after a cancellation, and reuses all results after that', async () => {
   const first = start('job', trainFile, 'job', model);
   await first.waitFor(/ANALYZING/);

@@ -6,7 +6,7 @@ import { FakeHub, filesOf } from '../support/hub';
 import { PROBLEM_METRICS, PROBLEM_ROWS, ROW_PROBLEMS, textRows } from '../support/problem-rows';
 import { deltaHash, devSentences, maskOf, model, sentences } from '../trainer/runs';
 
-const { Analyzer, analyze, evaluate, exportModel, predict, rank, runJob, score, select, train } = library;
+const { Analyzer, ablate, analyze, evaluate, exportModel, predict, rank, runJob, score, select, train } = library;
 const root = temporaryFolder('library');
 afterAll(() => fs.rmSync(root, { recursive: true, force: true }));
 const folder = () => path.join(fs.mkdtempSync(path.join(root, 'run-')), 'out');
@@ -113,6 +113,10 @@ test('evaluate and predict use the options of the training; exports predict the 
   expect(predicted.map(({ row }) => row)).toEqual(dev.texts.map((_, row) => row));
   const right = predicted.filter(({ label }, row) => label === dev.labels![row]).length;
   expect(right / rows).toBeCloseTo(metrics.accuracy, 9);
+
+  const gated = await ablate({ model, delta, data: dev, heads: await analyze({ model, data: sentences }), seed: 2 });
+  expect(gated).toMatchObject({ metric, rows, bootstrap: { seed: 2 }, last: { heads: { length: 3 } } });
+  expect(gated.allOn.value).toBe(metrics[metric]);
 
   const checkpoint = path.join(out, 'checkpoint');
   expect(await exportModel({ model, delta, format: 'checkpoint', out: checkpoint })).toEqual({ notes: [] });

@@ -4,6 +4,7 @@ import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DescMethodServerStreaming, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
 import { TRAIN_DEFAULTS } from '../../delta/training-options';
+import { relayed } from '../../foundation/follow';
 import { GrpcClient } from '../../infra/grpc/client';
 import { GrpcServer } from '../../infra/grpc/server';
 import { openLog } from '../../infra/log';
@@ -58,42 +59,48 @@ describe('the trainer service', () => {
   let client: GrpcClient;
   /** Files of the delta of the same training in this process. */
   let delta: Record<string, string>;
+  /** Number of sets of rows of each training whose frozen layers' output was stored before. */
+  const reused: number[] = [];
 
   beforeAll(async () => {
     server = new GrpcServer({ host: '127.0.0.1', port: 0 });
     const folder = path.join(stateDir, 'runs');
-    const runs = new Runs({ folder, results: parts.results, train: engine.train, log: openLog('trainer') });
+    const prefixes = path.join(stateDir, 'prefixes');
+    const trainNoted: typeof engine.train = (request, signal) =>
+      relayed(engine.train(request, signal), function* (event) {
+        const { name, attributes } = event as { name?: string; attributes?: { reused?: number } };
+        if (name === 'prefix') reused.push(attributes!.reused!);
+        yield event;
+      });
+    const runs = new Runs({ folder, prefixes, results: parts.results, train: trainNoted, log: openLog('trainer') });
     server.add(TrainerService, trainerService({ engine, runs, ...parts }));
     client = new GrpcClient(`127.0.0.1:${await server.start()}`);
 
-    const { name, sha256: hash, config, parameters, close } = await openCheckpoint(model);
-    close();
-    const mask = maskOf(
-      { $typeName: 'hifi.v1.Mask', heads: heads.map((head) => ({ $typeName: 'hifi.v1.RankedHead', ...head })) },
-      {
-        ...config,
-        name,
-        sha256: hash,
-        parameters,
-      },
-    );
-    const out = path.join(stateDir, 'here');
-    const chosen = { ...TRAIN_DEFAULTS, ...options, device: 'cpu' as const };
-    await drain(
-      engine.train({ model, train: sentences, dev: devSentences, mask, options: chosen, out, resume: false }),
-    );
-    delta = Object.fromEntries(
-      ['delta.json', 'delta.safetensors'].map((file) => [
-        `delta/${file}`,
-        sha256(fs.readFileSync(path.join(out, 'delta', file))),
-      ]),
-    );
+    delta = await trainedHere('here', heads, options);
   });
   afterAll(async () => {
     client.close();
     await server.drain(0);
     fs.rmSync(stateDir, { recursive: true });
   });
+
+  /** Trains in a process of this one. @returns hashes of the delta's files */
+  async function trainedHere(name: string, chosen: typeof heads, given: object): Promise<Record<string, string>> {
+    const { sha256: hash, config, parameters, close, ...checkpoint } = await openCheckpoint(model);
+    close();
+    const mask = maskOf(
+      { $typeName: 'hifi.v1.Mask', heads: chosen.map((head) => ({ $typeName: 'hifi.v1.RankedHead', ...head })) },
+      { ...config, name: checkpoint.name, sha256: hash, parameters },
+    );
+    const out = path.join(stateDir, name);
+    const training = { ...TRAIN_DEFAULTS, ...given, device: 'cpu' as const };
+    const rows = { train: sentences, dev: devSentences };
+    await drain(engine.train({ model, ...rows, mask, options: training, out, resume: false }));
+    const files = ['delta.json', 'delta.safetensors'];
+    return Object.fromEntries(
+      files.map((file) => [`delta/${file}`, sha256(fs.readFileSync(path.join(out, 'delta', file)))]),
+    );
+  }
 
   async function all<M extends DescMethodServerStreaming>(method: M, request: MessageInitShape<M['input']>) {
     const responses: MessageShape<M['output']>[] = [];
@@ -192,6 +199,18 @@ describe('the trainer service', () => {
     const { result } = await trained({ ...asked, train: inline('train'), dev: inline('dev'), runId: 'inline' });
     expect(hashes(result.artifacts)).toEqual(delta);
     await untilScratchIsEmpty();
+  });
+
+  it('computes the frozen layers once for runs on the same rows, with the deltas of each alone', async () => {
+    const once = { ...options, epochs: 1 };
+    const upper = [0, 2].map((head) => [{ layer: 1, head, score: 0.5 }]);
+    const requests = upper.map((mask, i) => ({ ...asked, mask: { heads: mask }, options: once, runId: `upper-${i}` }));
+    reused.length = 0;
+    const shared = await Promise.all(requests.map(trained));
+    expect(reused).toEqual([0, 2]); // rows of the training and dev rows
+    // The first trains as it would alone; the second has read what it stored.
+    expect(hashes(shared[1].result.artifacts)).toEqual(await trainedHere('alone', upper[1], once));
+    expect(fs.readdirSync(path.join(stateDir, 'prefixes'))).toHaveLength(2);
   });
 
   const files = () => ({ info: delta['delta/delta.json'], tensors: delta['delta/delta.safetensors'] });

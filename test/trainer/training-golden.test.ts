@@ -6,6 +6,7 @@ import { loadTensorFlow } from '../../infra/tensorflow';
 import { type Checkpoint, openCheckpoint } from '../../model/checkpoint';
 import { SafetensorsFile } from '../../model/safetensors';
 import { hiddenRows } from '../../trainer/prefix';
+import { unlinkedFile } from '../../trainer/prefix-file';
 import { Program } from '../../trainer/program';
 import { TokenRows } from '../../trainer/token-rows';
 import { trainable } from '../../trainer/trainable';
@@ -43,7 +44,7 @@ async function prepare(name: string) {
   const program = new Program(tf, parts, made.initial);
   const file = path.join(scratch, 'prefix');
   const part = { program, checkpoint, tokens: new TokenRows(checkpoint, program.readsWords) };
-  const rows = hiddenRows(part, rowsFor(golden.rows, problem), { path: file, shared: false });
+  const rows = hiddenRows(part, rowsFor(golden.rows, problem), unlinkedFile(file));
   let next = await rows.next();
   while (!next.done) next = await rows.next();
   const prefix = next.value;

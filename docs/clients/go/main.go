@@ -1,4 +1,4 @@
-// Creates a job of a few rows, follows it and prints its best metric: go run . [HOST:PORT]
+// Creates a job, follows it and asks its result for a label: go run . [GATEWAY ANALYZER]
 package main
 
 import (
@@ -29,18 +29,18 @@ func rows(texts ...string) *hifi.TextDataset {
 }
 
 func main() {
-	address, ctx := "127.0.0.1:7070", context.Background()
-	if len(os.Args) > 1 {
-		address = os.Args[1]
+	gatewayAt, analyzerAt, ctx := "127.0.0.1:7070", "127.0.0.1:7071", context.Background()
+	if len(os.Args) > 2 {
+		gatewayAt, analyzerAt = os.Args[1], os.Args[2]
 	}
-	connection, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	connection, err := grpc.NewClient(gatewayAt, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	check(err)
 	gateway := hifi.NewGatewayServiceClient(connection)
 	train := rows("Fry the onions.", "The striker scored.", "Whisk the eggs.", "She won the race.")
 	dev := rows("Salt the water.", "They lost the final.")
-	epochs := uint32(2)
+	epochs, model, name := uint32(2), "all-MiniLM-L6-v2", "kitchen-or-sport"
 	spec := &hifi.JobSpec{
-		Model: "all-MiniLM-L6-v2", Train: train, Dev: dev, Training: &hifi.TrainingOptions{Epochs: &epochs},
+		Model: model, Train: train, Dev: dev, Training: &hifi.TrainingOptions{Epochs: &epochs}, RegisterAs: &name,
 	}
 	created, err := gateway.CreateJob(ctx, &hifi.CreateJobRequest{Spec: spec})
 	check(err)
@@ -58,4 +58,15 @@ func main() {
 	check(err)
 	best := got.Job.GetMetrics().GetBest()
 	fmt.Printf("best %s: %.4f in epoch %d\n", got.Job.GetMetrics().GetMetric(), best.GetValue(), best.GetEpoch())
+
+	connection, err = grpc.NewClient(analyzerAt, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	check(err)
+	texts := []string{"Whisk the butter.", "They scored."}
+	delta := &hifi.DeltaReference{Delta: &hifi.DeltaReference_Name{Name: name}}
+	request := &hifi.ClassifyRequest{Model: model, Deltas: []*hifi.DeltaReference{delta}, Texts: texts}
+	answer, err := hifi.NewInferenceServiceClient(connection).Classify(ctx, request)
+	check(err)
+	for i, row := range answer.Results[0].Rows {
+		fmt.Printf("%s %s %.2f\n", texts[i], row.Labels[0].Label, row.Labels[0].GetScore())
+	}
 }

@@ -1,4 +1,8 @@
-import type { Estimate } from './summary';
+/** Value with its interval; null without one. */
+interface Estimate {
+  value: number;
+  interval: { low: number; high: number } | null;
+}
 
 const interval = ({ interval }: Estimate, text: (value: number) => string) =>
   interval ? ` (${text(interval.low)} to ${text(interval.high)})` : '';
