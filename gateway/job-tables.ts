@@ -36,8 +36,8 @@ export class JobTables {
   /** [time of the last change, id]: the jobs that have ended. */
   readonly ended: Database<true, [number, string]>;
   /**
-   * [SHA-256, id]: the jobs that have an artifact, as a result or in their spec. [SHA-256, `NAME:`]:
-   * the registered deltas that have it.
+   * [SHA-256, id]: the jobs that have an artifact, as a result or in their spec. [SHA-256,
+   * `NAME:`]: the registered deltas that have it.
    */
   readonly files: Database<true, [string, string]>;
   /** Name → registered delta. */

@@ -52,8 +52,9 @@ export class DeltaNames {
   /**
    * Returns the version that a reference names.
    *
-   * @throws HifiError INVALID_INPUT of the field `name` for an invalid reference; RpcError NOT_FOUND,
-   *   and UNAVAILABLE if the gateway is away and has not answered for this reference before
+   * @throws HifiError INVALID_INPUT of the field `name` for an invalid reference; RpcError
+   *   NOT_FOUND, and UNAVAILABLE if the gateway is away and has not answered for this reference
+   *   before
    */
   async resolve(reference: string, signal?: AbortSignal): Promise<ResolvedDelta> {
     const known = this.known.get(reference);

@@ -27,8 +27,8 @@ const BASE = {};
 type Of = ServedDelta | undefined;
 
 /**
- * Tokens' state of some deltas: B sequences for each. A token that a task head reads by itself comes
- * twice. // float32 [deltas·B, S or 2, d]
+ * Tokens' state of some deltas: B sequences for each. A token that a task head reads by itself
+ * comes twice. // float32 [deltas·B, S or 2, d]
  */
 interface State {
   /** Deltas in the order of the state. */
@@ -250,7 +250,10 @@ function cut(values: Float32Array, [B, R, C]: readonly number[], rows: number, c
 
 const count = (n: number) => new ort.Tensor('int64', BigInt64Array.of(BigInt(n)), [1]);
 
-/** Inputs of a graph that a batch's tokens give, once for each of `times` deltas. // int64 [times·B, S] */
+/**
+ * Inputs of a graph that a batch's tokens give, once for each of `times` deltas.
+ * // int64 [times·B, S]
+ */
 function tokenFeeds({ inputNames }: ort.InferenceSession, { B, S, ...batch }: PaddedBatch, times: number): Feeds {
   const given = { input_ids: batch.ids, token_type_ids: batch.typeIds, attention_mask: batch.mask };
   const feeds: Feeds = {};

@@ -104,8 +104,8 @@ async function openOnnxFolder(folder: string, threads: number): Promise<ServedMo
       throw invalidPart('deltas', `${path.basename(folder)} is an exported model: deltas need their base`);
     },
     async run(batch) {
-      // Products of one row, or with one column, take other kernels, whose bits depend on the number
-      // of rows: a single text runs twice, and alone if it has one logit.
+      // Products of one row, or with one column, take other kernels, whose bits depend on the
+      // number of rows: a single text runs twice, and alone if it has one logit.
       const alone = own.outputs === 1;
       const parts: Float32Array[] = [];
       for (const part of alone ? rowsOf(batch) : [batch]) {

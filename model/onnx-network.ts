@@ -150,7 +150,10 @@ export class OnnxNetwork implements Operations<OnnxValue> {
     return this.like(x, graph.node('GatherND', [this.wide(x), place], { attributes: { batch_dims: { int: 1 } } }));
   }
 
-  /** As a matrix product: onnxruntime adds in another order for one sequence. // [B, S, n] → [B, 1, n] */
+  /**
+   * As a matrix product: onnxruntime adds in another order for one sequence.
+   * // [B, S, n] → [B, 1, n]
+   */
   meanToken(x: OnnxValue): OnnxValue {
     const { graph } = this;
     const real = this.realTokens();

@@ -58,7 +58,8 @@ export class OnnxPlaces {
 
   /**
    * Cosines and sines of angles. Those of last tokens are picked from all: computed by themselves,
-   * their bits would depend on the number of sequences. // [S, 1, dh/2] each; of last tokens [B, 1, 1, dh/2]
+   * their bits would depend on the number of sequences.
+   * // [S, 1, dh/2] each; of last tokens [B, 1, 1, dh/2]
    */
   turn(frequencies: readonly number[], tokens: QueryTokens): [cosine: string, sine: string] {
     const { graph } = this;

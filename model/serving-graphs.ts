@@ -37,7 +37,8 @@ export interface LayerGraph {
  * One layer, whose heads' rows and columns are inputs. Its deltas may share the state, unless the
  * task head reads the last token of it: then the state is [D·B, S, d].
  *
- * @param reads tokens that the task head reads; the last layer gives these alone, a single one twice
+ * @param reads tokens that the task head reads; the last layer gives these alone, a single one
+ *   twice
  */
 export function layerGraph(source: GraphSource, layer: number, reads: Readout, weights?: WeightsFile): LayerGraph {
   const { config } = source;

@@ -6,7 +6,9 @@ import type { Range } from './operations';
 export interface TunedInputs {
   /** Module of the base that holds the layer. */
   module: string;
-  /** Output features of the module that the layer has: all, or some of a module of several matrices. */
+  /**
+   * Output features of the module that the layer has: all, or some of a module of several matrices.
+   */
   features: Range;
   /** `rows`: a head owns output features. `columns`: it owns input features. */
   axis: 'rows' | 'columns';
@@ -20,7 +22,9 @@ export interface TunedInputs {
   biases?: string;
   /** Name of the places of the heads among all; `heads` for none. int64 [D, h] */
   places: string;
-  /** Name of the flags of the heads whose rows are tuned; absent for columns. bool [D, 1, heads, 1] */
+  /**
+   * Name of the flags of the heads whose rows are tuned; absent for columns. bool [D, 1, heads, 1]
+   */
   tuned?: string;
   /** Name of the flag whether any delta has heads here. bool [1] */
   any: string;

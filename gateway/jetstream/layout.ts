@@ -60,8 +60,8 @@ const NO_REPLICAS = [10_005, 10_074];
 type Config = Partial<StreamConfig> & { name: string };
 
 /*
- * No stream is compressed: nats-server 2.15.2 cannot recover a compressed one after all servers were
- * killed at once (`smb.truncate: s2: unsupported input`), and loses what it had acknowledged.
+ * No stream is compressed: nats-server 2.15.2 cannot recover a compressed one after all servers
+ * were killed at once (`smb.truncate: s2: unsupported input`), and loses what it had acknowledged.
  */
 
 const JOBS: Config = {
@@ -75,7 +75,9 @@ const JOBS: Config = {
   duplicate_window: nanos(DUPLICATE_MS),
 };
 
-/** Number of a name's last changes in which a gateway finds its own one whose outcome was unknown. */
+/**
+ * Number of a name's last changes in which a gateway finds its own one whose outcome was unknown.
+ */
 const CHANGES = 64;
 
 const DELTAS: Config = {

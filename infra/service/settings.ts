@@ -40,7 +40,9 @@ export interface ServeSettings {
    * it there are none.
    */
   httpPort?: number;
-  /** Memory for the models and deltas that stay loaded to answer, in bytes. Default: `WARM_MEMORY`. */
+  /**
+   * Memory for the models and deltas that stay loaded to answer, in bytes. Default: `WARM_MEMORY`.
+   */
   warmMemory?: { models: number; deltas: number };
   /** Supervision of the engines' processes; default: `ENGINE_PROCESS`. */
   engineProcess?: ProcessOptions;

@@ -40,7 +40,10 @@ function wideModel(): string {
   writeSafetensors(
     path.join(folder, 'model.safetensors'),
     tensors.map(({ name, shape }) => {
-      const values = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => 0.2 * (draws.uniform() - 0.5));
+      const values = Float32Array.from(
+        { length: shape.reduce((a, b) => a * b, 1) },
+        () => 0.2 * (draws.uniform() - 0.5),
+      );
       return { name, dtype: 'F32' as const, shape, bytes: () => roundTo('F32', values) };
     }),
   );
