@@ -9,11 +9,14 @@ import type { Stored } from './job-log';
 import { DELTA_STREAM, DELTA_SUBJECTS, deltaSubject } from './layout';
 import { Conflict, type Session, type Sessions } from './session';
 
-/** Record of a name, with the sequence number of its message; 0 if there is none. */
+/** Record of a name, with the sequence number of its message. */
 interface Entry {
-  delta: NamedDelta | undefined;
+  delta: NamedDelta;
   seq: number;
 }
+
+/** State of a name: without a record the sequence number is 0. */
+type State = Partial<Entry> & Pick<Entry, 'seq'>;
 
 /** Header with the id of the call that made a change. */
 const CALL = 'Hifi-Call';
@@ -66,9 +69,10 @@ export class JetStreamDeltas implements DeltaStore {
       }
       // Another writer came first, or the outcome is unknown: the messages since then tell.
       for (const message of await this.messagesAfter(name, before.seq)) {
-        before = entryIn(message);
-        this.take(before);
-        if (message.header?.get(CALL) === call) return before.delta as NamedDelta;
+        const entry = entryIn(message);
+        this.take(entry);
+        if (message.header?.get(CALL) === call) return entry.delta;
+        before = entry;
       }
     }
   }
@@ -76,13 +80,13 @@ export class JetStreamDeltas implements DeltaStore {
   *list(from = ''): Generator<NamedDelta> {
     for (const name of [...this.entries.keys()].filter((each) => each >= from).sort()) {
       const { delta } = this.entries.get(name) as Entry;
-      if (delta && delta.versions.length > 0) yield delta;
+      if (delta.versions.length > 0) yield delta;
     }
   }
 
   /** Returns true if a version has a file. */
   has(sha256: string): boolean {
-    this.files ??= new Set([...this.entries.values()].flatMap(({ delta }) => [...(delta ? filesOf(delta) : [])]));
+    this.files ??= new Set([...this.entries.values()].flatMap(({ delta }) => [...filesOf(delta)]));
     return this.files.has(sha256);
   }
 
@@ -91,11 +95,11 @@ export class JetStreamDeltas implements DeltaStore {
     return () => this.emitter.off('change', changed);
   }
 
-  private async read(session: Session, name: string): Promise<Entry> {
+  private async read(session: Session, name: string): Promise<State> {
     const last = await session.last(deltaSubject(name), DELTA_STREAM);
     // A new leader may not have all acknowledged messages yet.
     if ((last?.seq ?? 0) < (this.entries.get(name)?.seq ?? 0)) throw storeAway();
-    return last ? entryIn(last) : { delta: undefined, seq: 0 };
+    return last ? entryIn(last) : { seq: 0 };
   }
 
   private async messagesAfter(name: string, seq: number): Promise<Stored[]> {
@@ -110,7 +114,7 @@ export class JetStreamDeltas implements DeltaStore {
   }
 
   private take(entry: Entry): void {
-    const { name } = entry.delta as NamedDelta;
+    const { name } = entry.delta;
     if ((this.entries.get(name)?.seq ?? 0) >= entry.seq) return;
     this.entries.set(name, entry);
     this.files = undefined;

@@ -31,6 +31,13 @@ const SPEC = {
 // biome-ignore lint/suspicious/noExplicitAny: JSON as grpcurl prints it
 type Json = any;
 
+/** Services of the contract at each port. */
+const SERVED: Record<string, string[]> = {
+  gateway: ['Artifact', 'Gateway', 'Registry'],
+  analyzer: ['Analyzer', 'Inference'],
+  trainer: ['Trainer'],
+};
+
 /** JSON content of a job's file. */
 async function downloaded(port: number | undefined, artifacts: Json[], file: string): Promise<Json> {
   const { sha256 } = artifacts.find(({ name }: Json) => name === file);
@@ -346,12 +353,8 @@ describe('ad hoc', () => {
   test('health and reflection on every port', async () => {
     for (const [name, port] of Object.entries(service.ports)) {
       const { stdout } = await grpcurl(['-plaintext', `127.0.0.1:${port}`, 'list']);
-      expect([name, stdout.split('\n').filter((line) => line.startsWith('hifi'))]).toEqual([
-        name,
-        name === 'gateway'
-          ? ['hifi.v1.ArtifactService', 'hifi.v1.GatewayService']
-          : [`hifi.v1.${name[0].toUpperCase()}${name.slice(1)}Service`],
-      ]);
+      const listed = stdout.split('\n').filter((line) => line.startsWith('hifi'));
+      expect([name, listed]).toEqual([name, SERVED[name].map((each) => `hifi.v1.${each}Service`)]);
       for (const name of ['', ...stdout.split('\n').filter((line) => line.startsWith('hifi'))]) {
         const args = ['-plaintext', '-d', JSON.stringify({ service: name }), `127.0.0.1:${port}`];
         const health = await grpcurl([...args, 'grpc.health.v1.Health/Check']);
