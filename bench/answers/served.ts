@@ -37,27 +37,37 @@ export function midTop(checkpoint: Checkpoint, number: number): Delta {
   return randomDelta(checkpoint, { heads, labels: ['no', 'yes'], scale: 0.02 + 0.02 / (1 + number) });
 }
 
-/** Analyzer in a process of its own, and a base with deltas below its data root. */
+/** Analyzer in a process of its own, or all services, and a base with deltas below its data root. */
 export class Served {
+  private readonly client: GrpcClient;
+
   private constructor(
     readonly model: string,
     readonly checkpoint: Checkpoint,
     /** Data root of the service, which the bench may fill. */
     readonly root: string,
-    readonly client: GrpcClient,
+    readonly ports: Readonly<Record<string, number>>,
     private readonly child: ChildProcess,
-  ) {}
-
-  static async start(model: string): Promise<Served> {
-    const root = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-bench-'));
-    const args = ['analyzer', '--analyzer-port', '0', '--state-dir', path.join(root, 'state')];
-    const { child, ports } = await started(args, [root, path.dirname(model)]);
-    const client = new GrpcClient(`127.0.0.1:${ports.analyzer}`);
-    return new Served(model, await openCheckpoint(model), root, client, child);
+  ) {
+    this.client = new GrpcClient(`127.0.0.1:${ports.analyzer}`);
   }
 
-  get pid(): number {
-    return this.child.pid!;
+  static async start(model: string, services: 'analyzer' | 'all'): Promise<Served> {
+    const root = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-bench-'));
+    const any = ['--analyzer-port', '0', '--gateway-port', '0', '--trainer-port', '0'];
+    const args = [services, ...any, '--state-dir', path.join(root, 'state')];
+    const { child, ports } = await started(args, [root, path.dirname(model)]);
+    return new Served(model, await openCheckpoint(model), root, ports, child);
+  }
+
+  /** Resident memory of the service and its engine, in bytes. */
+  memory(): number {
+    const { pid } = this.child;
+    const children = fs.readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
+    const pages = [pid, ...children].map((each) =>
+      Number(fs.readFileSync(`/proc/${each}/statm`, 'utf8').split(' ')[1]),
+    );
+    return 4096 * pages.reduce((sum, of) => sum + of, 0);
   }
 
   /** Writes some deltas. @returns their folders */
@@ -92,10 +102,17 @@ export class Served {
   }
 }
 
-/** Session of an ONNX folder in this process, with all cores. */
-export function sessionOf(folder: string): Promise<ort.InferenceSession> {
-  const options = { intraOpNumThreads: os.availableParallelism(), interOpNumThreads: 1 };
-  return ort.InferenceSession.create(path.join(folder, ONNX_FILES.fp32), options);
+/**
+ * Session of an ONNX folder in this process, with all cores.
+ *
+ * @param spins false: its threads sleep while they have no work, as onnxruntime's default is not
+ */
+export function sessionOf(folder: string, spins = true): Promise<ort.InferenceSession> {
+  return ort.InferenceSession.create(path.join(folder, ONNX_FILES.fp32), {
+    intraOpNumThreads: os.availableParallelism(),
+    interOpNumThreads: 1,
+    ...(!spins && { extra: { session: { intra_op: { allow_spinning: '0' } } } }),
+  });
 }
 
 /** Inputs of an exported model for one text. @throws Error if it has another number of tokens */
