@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { resolveModel } from '../model/resolve';
 import { benchAnalysis } from './analysis';
+import { ANSWERS, benchAnswers } from './answers';
 import { benchJobs, JOB_CANDIDATES } from './jobs';
 import { benchServices } from './services';
 import { benchShards } from './shards';
@@ -11,20 +12,21 @@ import { TABLE_HEAD } from './table';
 
 /*
  *   npm run bench -- --python PYTHON --cola FOLDER
- *     [--model M] [--rounds 10] [--only steps,analysis,jobs,start,services,store,shards]
+ *     [--model M] [--rounds 10] [--only steps,analysis,jobs,start,services,store,shards,answers]
  *     [--shapes 16x128,32x16] [--epochs 3] [--rows 8551] [--jobs hifi,hifi-mid-top,lora,lora-top]
- *     [--sequences 10000]
+ *     [--sequences 10000] [--answers latency,curve,throughput,many,training]
  *
  * Measures hifi and PyTorch in turn in one run, with all cores each. PYTHON has the packages of
  * test/fixtures/requirements.txt; FOLDER has CoLA's train.tsv and dev.tsv. `jobs` takes some four
  * minutes per round and has a third of the rounds. Needs the built command (npm run build) and an
  * idle machine. `--only store` needs neither PYTHON nor FOLDER,
- * `--only steps` and `--only shards` no FOLDER. `--shapes` lists rows by tokens of a step,
+ * `--only steps`, `--only shards` and `--only answers` no FOLDER; `answers` needs grpcio and
+ * onnxruntime too. `--shapes` lists rows by tokens of a step,
  * `--sequences` is the sample of `shards`. `--epochs`, `--rows` (the first of train.tsv) and
  * `--jobs` are of `jobs` alone.
  */
 
-const PARTS = ['steps', 'analysis', 'jobs', 'start', 'services', 'store', 'shards'];
+const PARTS = ['steps', 'analysis', 'jobs', 'start', 'services', 'store', 'shards', 'answers'];
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -39,6 +41,7 @@ async function main(): Promise<void> {
       rows: { type: 'string', default: '8551' },
       jobs: { type: 'string', default: JOB_CANDIDATES.join() },
       sequences: { type: 'string', default: '10000' },
+      answers: { type: 'string', default: ANSWERS.join() },
     },
   });
   const { python, cola } = values;
@@ -48,7 +51,7 @@ async function main(): Promise<void> {
   const candidates = values.jobs.split(',');
   const other = candidates.find((name) => !JOB_CANDIDATES.includes(name));
   if (other !== undefined) throw new Error(`--jobs is ${other}; it must name some of ${JOB_CANDIDATES.join(', ')}`);
-  const needsCola = parts.some((part) => !['steps', 'store', 'shards'].includes(part));
+  const needsCola = parts.some((part) => !['steps', 'store', 'shards', 'answers'].includes(part));
   if (needsCola && cola === undefined) throw new Error('--cola is missing: a folder with train.tsv and dev.tsv');
   if (parts.includes('store')) {
     process.stdout.write(TABLE_HEAD);
@@ -60,6 +63,7 @@ async function main(): Promise<void> {
   process.stdout.write(TABLE_HEAD);
   if (parts.includes('steps')) await benchSteps(model, python, rounds, values.shapes);
   if (parts.includes('shards')) await benchShards(model, Number(values.sequences), rounds);
+  if (parts.includes('answers')) await benchAnswers(model, python, rounds, values.answers.split(','));
   if (cola === undefined) return;
   if (parts.includes('analysis')) await benchAnalysis(model, python, cola, rounds);
   if (parts.includes('start')) await benchStart(model, cola, rounds);

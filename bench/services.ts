@@ -12,7 +12,7 @@ import { GatewayService, JobState } from '../proto/gen/hifi/v1/gateway_pb';
 import { spreadOf } from './candidate';
 import { printRow } from './table';
 
-const HIFI = path.join(__dirname, '../dist/cli/hifi.js');
+export const HIFI = path.join(__dirname, '../dist/cli/hifi.js');
 /** Calls of each kind while a job runs. */
 const CALLS = 1000;
 const PAUSE_MS = 10;

@@ -43,6 +43,12 @@ interface State {
 const COLUMNS_OF_A_THREAD = 65;
 
 /**
+ * Lets the threads of a session sleep between its products. Otherwise those of each layer compute
+ * nothing on all cores while the next layer runs.
+ */
+const IDLE = { intra_op: { allow_spinning: '0' } };
+
+/**
  * Base model in onnxruntime, a session per layer, that answers for many deltas at once. Deltas
  * share the layers below their lowest tuned one, and the frozen products of that layer.
  *
@@ -290,7 +296,7 @@ async function openGraph(
   try {
     return await ort.InferenceSession.create(writeWeights(folder, build), {
       ...options,
-      extra: { session: { model_external_initializers_file_folder_path: folder } },
+      extra: { session: { model_external_initializers_file_folder_path: folder, ...IDLE } },
     });
   } catch (cause) {
     throw failed(`onnxruntime rejects the base: ${(cause as Error).message.split('\n')[0]}`, cause);
