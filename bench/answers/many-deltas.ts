@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { CLASSIFIER_LIMITS } from '../../inference/classify-engine';
+import { WARM_MEMORY } from '../../inference/warm-memory';
 import { spreadOf } from '../candidate';
 import { printRow } from '../table';
 import { Peer } from './peer';
@@ -54,7 +54,7 @@ export async function benchManyDeltas(served: Served, python: string): Promise<v
   }
   await peer.stop();
 
-  const limit = CLASSIFIER_LIMITS.deltas;
+  const limit = WARM_MEMORY.deltas;
   const ours = spreadOf(cold);
   const work = `first answer of a delta that is not in memory, ${TOKENS} tokens`;
   printRow(`${work}, ms`, 'hifi, InferenceService.Classify', ours, ours);
