@@ -20,7 +20,7 @@ export async function benchAnswers(
       if (parts.includes('latency')) await benchLatency(served, rounds);
       if (parts.includes('curve')) await benchCurve(served, rounds);
       if (parts.includes('throughput')) await benchThroughput(served, python, rounds);
-      if (parts.includes('many')) await benchManyDeltas(served, python);
+      if (parts.includes('many')) await benchManyDeltas(served, python, rounds);
     } finally {
       await served.stop();
     }

@@ -16,6 +16,9 @@ import { started } from '../services';
 /** Heads of each layer of the upper half. */
 const HEADS = 3;
 
+/** Deltas that are drawn; further ones are other folders with the same files. */
+const DRAWN = 64;
+
 /** Words of one token each. */
 const WORDS = ['the', 'result', 'of', 'this', 'work', 'is', 'not', 'what', 'they', 'had', 'in', 'mind', 'when', 'it'];
 
@@ -74,7 +77,9 @@ export class Served {
   deltas(count: number): string[] {
     return Array.from({ length: count }, (_, i) => {
       const folder = path.join(this.root, `delta-${i}`);
-      if (!fs.existsSync(folder)) writeDelta(folder, midTop(this.checkpoint, i));
+      if (fs.existsSync(folder)) return folder;
+      if (i < DRAWN) writeDelta(folder, midTop(this.checkpoint, i));
+      else linkFiles(path.join(this.root, `delta-${i % DRAWN}`), folder);
       return folder;
     });
   }
@@ -100,6 +105,11 @@ export class Served {
     await new Promise((resolve) => this.child.once('exit', resolve));
     fs.rmSync(this.root, { recursive: true, force: true });
   }
+}
+
+function linkFiles(from: string, to: string): void {
+  fs.mkdirSync(to);
+  for (const name of fs.readdirSync(from)) fs.linkSync(path.join(from, name), path.join(to, name));
 }
 
 /**
