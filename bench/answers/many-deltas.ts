@@ -41,7 +41,8 @@ export async function benchManyDeltas(served: Served, python: string, rounds: nu
     if (i % 50 === 0) most = Math.max(most, served.memory());
   }
   const last = await logits(0);
-  if (last.join() !== first.join()) throw new Error(`logits after ${rounds * SWITCHES} switches: ${last}; before: ${first}`);
+  if (last.join() !== first.join())
+    throw new Error(`logits after ${rounds * SWITCHES} switches: ${last}; before: ${first}`);
 
   const peer = await Peer.start(python, ['peft', served.model, '--adapters', '1']);
   const folder = path.join(served.root, 'adapter');
