@@ -7,7 +7,7 @@ import { benchThroughput } from './answers/throughput';
 /** Measurements of the inference service, in the order of the table. */
 export const ANSWERS = ['latency', 'curve', 'throughput', 'many', 'training'];
 
-/** Measures answers of an analyzer service beside onnxruntime and PEFT, with random deltas of mid-top. */
+/** Measures an analyzer service's answers beside onnxruntime and PEFT, with random deltas. */
 export async function benchAnswers(
   model: string,
   python: string,

@@ -22,7 +22,7 @@ const DRAWN = 64;
 /** Words of one token each. */
 const WORDS = ['the', 'result', 'of', 'this', 'work', 'is', 'not', 'what', 'they', 'had', 'in', 'mind', 'when', 'it'];
 
-/** Text whose windows have this many tokens, with the special ones. Another number gives another text. */
+/** Text of this many tokens, with the special ones. Another number gives another text. */
 export function textOf(tokens: number, number = 0): string {
   const words = Array.from({ length: tokens - 2 }, (_, i) => WORDS[(number * 31 + i * (number + 1)) % WORDS.length]);
   return words.join(' ');
@@ -40,7 +40,7 @@ export function midTop(checkpoint: Checkpoint, number: number): Delta {
   return randomDelta(checkpoint, { heads, labels: ['no', 'yes'], scale: 0.02 + 0.02 / (1 + number) });
 }
 
-/** Analyzer in a process of its own, or all services, and a base with deltas below its data root. */
+/** Analyzer in a process of its own, or all services; a base, and deltas below its data root. */
 export class Served {
   private readonly client: GrpcClient;
 
