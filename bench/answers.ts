@@ -7,10 +7,7 @@ import { benchThroughput } from './answers/throughput';
 /** Measurements of the inference service, in the order of the table. */
 export const ANSWERS = ['latency', 'curve', 'throughput', 'many', 'training'];
 
-/**
- * Measures answers of an analyzer service beside onnxruntime and PEFT, with random deltas of
- * mid-top.
- */
+/** Measures an analyzer service's answers beside onnxruntime and PEFT, with random deltas. */
 export async function benchAnswers(
   model: string,
   python: string,
@@ -23,7 +20,7 @@ export async function benchAnswers(
       if (parts.includes('latency')) await benchLatency(served, rounds);
       if (parts.includes('curve')) await benchCurve(served, rounds);
       if (parts.includes('throughput')) await benchThroughput(served, python, rounds);
-      if (parts.includes('many')) await benchManyDeltas(served, python);
+      if (parts.includes('many')) await benchManyDeltas(served, python, rounds);
     } finally {
       await served.stop();
     }

@@ -57,10 +57,11 @@ export class Classifier {
   private async withModel(folder: string, requests: readonly ClassifyRequest[]): Promise<Outcome[]> {
     const outcomes: Outcome[] = [];
     try {
-      const model = await within('model', () => this.model(folder));
+      const state = modelState(folder);
+      const model = await within('model', () => this.model(folder, state));
       const prepared: [number, Prepared][] = [];
       for (const [i, request] of requests.entries()) {
-        await settle(outcomes, i, async () => prepared.push([i, await this.prepared(model, request)]));
+        await settle(outcomes, i, async () => prepared.push([i, await this.prepared(model, state, request)]));
       }
       const pieces = prepared.flatMap(([, { pieces }]) => pieces);
       for (const batch of batchesOf(pieces, model.config)) await runBatch(model, batch);
@@ -75,17 +76,21 @@ export class Classifier {
     }
   }
 
-  private model(folder: string): Promise<ServedModel> {
-    return this.models.get(folder, modelState(folder), async () => {
+  private model(folder: string, state: string): Promise<ServedModel> {
+    return this.models.get(folder, state, async () => {
       const made = await openServedModel(folder, this.threads);
       await this.models.trim(this.limits.models, made.bytes);
       return made;
     });
   }
 
-  /** Windows of a request's texts, each with the heads that read it. */
-  private async prepared(model: ServedModel, request: ClassifyRequest): Promise<Prepared> {
-    const heads = await this.headsOf(model, request);
+  /**
+   * Windows of a request's texts, each with the heads that read it.
+   *
+   * @param state state of the model's files
+   */
+  private async prepared(model: ServedModel, state: string, request: ClassifyRequest): Promise<Prepared> {
+    const heads = await this.headsOf(model, state, request);
     const alike = new Map<string, TaskHead[]>();
     for (const head of new Set(heads)) {
       const { problem } = head.labels;
@@ -118,13 +123,16 @@ export class Classifier {
     return { pieces, answers };
   }
 
-  private async headsOf(model: ServedModel, { model: folder, deltas }: ClassifyRequest): Promise<TaskHead[]> {
+  private async headsOf(
+    model: ServedModel,
+    state: string,
+    { model: folder, deltas }: ClassifyRequest,
+  ): Promise<TaskHead[]> {
     if (deltas.length === 0) {
       if (model.own) return [model.own];
       throw invalidPart('deltas', 'deltas is empty, and the model has no task head; name a delta or a tuned model');
     }
     const heads: TaskHead[] = [];
-    const state = modelState(folder);
     for (const [i, delta] of deltas.entries()) {
       const key = JSON.stringify([folder, delta]);
       const read = () => within(`deltas[${i}]`, () => model.read(delta));

@@ -178,8 +178,10 @@ export function transposed<Numbers extends Float32Array | Int8Array>(
     const right = Math.min(columns, left + TILE);
     for (let top = 0; top < rows; top += TILE) {
       const bottom = Math.min(rows, top + TILE);
-      for (let c = left; c < right; c++)
-        for (let r = top; r < bottom; r++) turned[c * rows + r] = matrix[r * columns + c];
+      for (let c = left; c < right; c++) {
+        let from = top * columns + c;
+        for (let to = c * rows + top; to < c * rows + bottom; to++, from += columns) turned[to] = matrix[from];
+      }
     }
   }
   return turned;

@@ -6,10 +6,7 @@ import { inBlocks, percentile } from './timed';
 
 const TOKENS = 16;
 
-/**
- * Measures one text and one delta by gRPC, beside onnxruntime's own run of the merged model in this
- * process.
- */
+/** Measures one text and one delta by gRPC, beside onnxruntime's run of the merged model here. */
 export async function benchLatency(served: Served, rounds: number): Promise<void> {
   const [delta] = served.deltas(1);
   const session = await sessionOf(served.merged(0));
@@ -27,9 +24,7 @@ export async function benchLatency(served: Served, rounds: number): Promise<void
   }
 }
 
-/**
- * Measures one text with many deltas by gRPC, beside as many sessions of the merged models in turn.
- */
+/** Measures one text with many deltas by gRPC, beside sessions of the merged models in turn. */
 export async function benchCurve(served: Served, rounds: number): Promise<void> {
   for (const [tokens, counts] of [
     [16, [1, 2, 4, 8, 16, 32, 64]],

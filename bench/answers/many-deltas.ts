@@ -9,8 +9,8 @@ import { percentile, timed } from './timed';
 
 const TOKENS = 16;
 const DELTAS = 1000;
-/** Requests of one delta each; those of the last round switch to others and back. */
-const SWITCHES = 10_000;
+/** Requests of a round, each of another delta. */
+const SWITCHES = 1000;
 /** Loads of an adapter by the peer. */
 const LOADS = 100;
 const MB = 1e6;
@@ -21,7 +21,7 @@ const MB = 1e6;
  *
  * @throws Error if a delta's logits differ by a bit after all switches
  */
-export async function benchManyDeltas(served: Served, python: string): Promise<void> {
+export async function benchManyDeltas(served: Served, python: string, rounds: number): Promise<void> {
   const deltas = served.deltas(DELTAS);
   const text = textOf(TOKENS);
   const logits = async (delta: number) => {
@@ -35,13 +35,14 @@ export async function benchManyDeltas(served: Served, python: string): Promise<v
   for (let i = 1; i < DELTAS; i++) cold.push(await timed(() => logits(i)));
   let most = served.memory();
   let random = 12345;
-  for (let i = 0; i < SWITCHES; i++) {
+  for (let i = 0; i < rounds * SWITCHES; i++) {
     random = (Math.imul(random, 1664525) + 1013904223) >>> 0;
     await logits(random % DELTAS);
     if (i % 50 === 0) most = Math.max(most, served.memory());
   }
   const last = await logits(0);
-  if (last.join() !== first.join()) throw new Error(`logits after ${SWITCHES} switches: ${last}; before: ${first}`);
+  if (last.join() !== first.join())
+    throw new Error(`logits after ${rounds * SWITCHES} switches: ${last}; before: ${first}`);
 
   const peer = await Peer.start(python, ['peft', served.model, '--adapters', '1']);
   const folder = path.join(served.root, 'adapter');
@@ -67,7 +68,7 @@ export async function benchManyDeltas(served: Served, python: string): Promise<v
     spreadOf([percentile(loads)]),
     p99,
   );
-  const memory = `memory beyond the base, ${DELTAS} deltas at random, MB`;
+  const memory = `memory beyond the base, ${DELTAS} deltas in ${rounds * SWITCHES} requests at random, MB`;
   const above = spreadOf([(most - base) / MB]);
   printRow(memory, `hifi, of which the cache's limit is ${(limit / MB).toFixed(0)}`, above, above, 0);
 }

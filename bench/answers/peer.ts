@@ -6,7 +6,7 @@ import { Client, credentials } from '@grpc/grpc-js';
 const PROGRAM = path.join(__dirname, '../peer_answers.py');
 
 const toBytes = (request: unknown) => Buffer.from(JSON.stringify(request));
-const fromBytes = (answer: Buffer): unknown => JSON.parse(answer.toString());
+const fromBytes = (answer: Buffer): unknown[] => [JSON.parse(answer.toString())]; // grpc-js takes null for no message
 
 /** Peer's gRPC server (`bench/peer_answers.py`). */
 export class Peer {

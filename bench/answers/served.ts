@@ -16,13 +16,13 @@ import { started } from '../services';
 /** Heads of each layer of the upper half. */
 const HEADS = 3;
 
+/** Deltas that are drawn; further ones are other folders with the same files. */
+const DRAWN = 64;
+
 /** Words of one token each. */
 const WORDS = ['the', 'result', 'of', 'this', 'work', 'is', 'not', 'what', 'they', 'had', 'in', 'mind', 'when', 'it'];
 
-/**
- * Text whose windows have this many tokens, with the special ones. Another number gives another
- * text.
- */
+/** Text of this many tokens, with the special ones. Another number gives another text. */
 export function textOf(tokens: number, number = 0): string {
   const words = Array.from({ length: tokens - 2 }, (_, i) => WORDS[(number * 31 + i * (number + 1)) % WORDS.length]);
   return words.join(' ');
@@ -40,9 +40,7 @@ export function midTop(checkpoint: Checkpoint, number: number): Delta {
   return randomDelta(checkpoint, { heads, labels: ['no', 'yes'], scale: 0.02 + 0.02 / (1 + number) });
 }
 
-/**
- * Analyzer in a process of its own, or all services, and a base with deltas below its data root.
- */
+/** Analyzer in a process of its own, or all services; a base, and deltas below its data root. */
 export class Served {
   private readonly client: GrpcClient;
 
@@ -79,7 +77,9 @@ export class Served {
   deltas(count: number): string[] {
     return Array.from({ length: count }, (_, i) => {
       const folder = path.join(this.root, `delta-${i}`);
-      if (!fs.existsSync(folder)) writeDelta(folder, midTop(this.checkpoint, i));
+      if (fs.existsSync(folder)) return folder;
+      if (i < DRAWN) writeDelta(folder, midTop(this.checkpoint, i));
+      else linkFiles(path.join(this.root, `delta-${i % DRAWN}`), folder);
       return folder;
     });
   }
@@ -105,6 +105,11 @@ export class Served {
     await new Promise((resolve) => this.child.once('exit', resolve));
     fs.rmSync(this.root, { recursive: true, force: true });
   }
+}
+
+function linkFiles(from: string, to: string): void {
+  fs.mkdirSync(to);
+  for (const name of fs.readdirSync(from)) fs.linkSync(path.join(from, name), path.join(to, name));
 }
 
 /**

@@ -27,7 +27,7 @@ export async function benchThroughput(served: Served, python: string, rounds: nu
   const ask = (peer: Peer) => (i: number) => peer.call('Ask', { delta: i % DELTAS, text: textOf(TOKENS, i) });
   const predict = (i: number) =>
     promisify(execFile)(process.execPath, [
-      ...[HIFI, 'predict', '--model', served.model, '--delta', deltas[i % DELTAS], '--input', rows],
+      ...[HIFI, 'predict', '--model', served.model, '--delta', deltas[i % DELTAS], '--data', rows],
     ]);
   const kinds = [
     ['hifi, InferenceService.Classify', (i: number) => served.classify([deltas[i % DELTAS]], textOf(TOKENS, i)), TEXTS],

@@ -28,6 +28,7 @@ const IN_TEXT: Record<string, string> = {
   'npm install onnxruntime-node': 'npm ci',
   // Measurements: repeated by hand, on an idle machine.
   'npm run bench -- --python PYTHON --cola CoLA': 'by hand: about an hour',
+  'npm run bench -- --python PYTHON --only answers': 'by hand: about half an hour',
   'npm run bench -- --cola CoLA --only services': 'by hand',
   'npm run bench -- --only store': 'by hand',
   'node --require ./test/support/typescript-hook.cjs bench/learning-rates.ts --train SST-2/train.tsv --task sst2 --out OUT':
