@@ -1,8 +1,7 @@
 import { type CompactTokenIds, type PaddedBatch, padBatch } from '../data/batches';
-import type { ModelConfig } from '../model/config';
-import type { TaskHead } from './served-model';
+import type { ServedModel, TaskHead } from './served-model';
 
-type Limits = Pick<ModelConfig, 'padTokenId' | 'maxPositions'>;
+type Reader = Pick<ServedModel, 'config' | 'runEach'>;
 
 /** Window of a text to run with some task heads. */
 export interface Piece {
@@ -13,11 +12,13 @@ export interface Piece {
   take(head: TaskHead, logits: Float32Array): void;
 }
 
-/** Windows of one padded length with the same task heads. */
+/** Windows of one padded length: all with the same task heads, or each with one of its own. */
 export interface Batch {
   tokens: PaddedBatch;
-  heads: readonly TaskHead[];
   pieces: readonly Piece[];
+  /** Those of every window; or, if `each`, that of each window. */
+  heads: readonly TaskHead[];
+  each: boolean;
 }
 
 /**
@@ -29,31 +30,61 @@ const LENGTH_STEP = 8;
 /** Most tokens of a batch, over all heads; a window of more has a batch of its own. */
 const BATCH_TOKENS = 4096;
 
-/** Groups pieces of one padded length and the same heads to batches. */
-export function batchesOf(pieces: readonly Piece[], { padTokenId, maxPositions }: Limits): Batch[] {
+/**
+ * Most windows of a batch in which each has a task head of its own. Their heads' rows are copied for
+ * the call, where the same heads for all are not.
+ */
+const MOST_EACH = 8;
+
+/** Groups pieces to batches. */
+export function batchesOf(pieces: readonly Piece[], { config, runEach }: Reader): Batch[] {
   const paddedLength = ({ window }: Piece) =>
-    Math.min(maxPositions, Math.ceil(window.ids.length / LENGTH_STEP) * LENGTH_STEP);
-  const alike = new Map<string, Piece[]>();
+    Math.min(config.maxPositions, Math.ceil(window.ids.length / LENGTH_STEP) * LENGTH_STEP);
   const numbers = new Map<TaskHead, number>();
   const numberOf = (head: TaskHead) => {
     const number = numbers.get(head) ?? numbers.size;
     numbers.set(head, number);
     return number;
   };
-  for (const piece of pieces) {
-    const key = [paddedLength(piece), ...piece.heads.map(numberOf).sort((a, b) => a - b)].join();
-    const group = alike.get(key);
-    if (group) group.push(piece);
-    else alike.set(key, [piece]);
-  }
-  return [...alike.values()].flatMap((group) => {
-    const [{ heads }] = group;
-    const S = paddedLength(group[0]);
-    const most = Math.max(1, Math.floor(BATCH_TOKENS / (S * heads.length)));
-    return Array.from({ length: Math.ceil(group.length / most) }, (_, i) => {
-      const pieces = group.slice(i * most, (i + 1) * most);
-      const windows = pieces.map(({ window }) => window);
-      return { tokens: padBatch(windows, padTokenId, S), heads, pieces };
-    });
+  const headsOf = (piece: Piece) => piece.heads.map(numberOf).sort((a, b) => a - b);
+  const alike = grouped(pieces, (piece) => [paddedLength(piece), ...headsOf(piece)].join());
+  const isSingle = (group: readonly Piece[]) =>
+    runEach !== undefined && group.length === 1 && group[0].heads.length === 1;
+  const batch = (each: boolean) => (pieces: readonly Piece[]) => ({
+    tokens: padBatch(
+      pieces.map(({ window }) => window),
+      config.padTokenId,
+      paddedLength(pieces[0]),
+    ),
+    heads: each ? pieces.map(({ heads: [head] }) => head) : pieces[0].heads,
+    pieces,
+    each,
   });
+  const singles = grouped(alike.filter(isSingle).flat(), (piece) =>
+    [paddedLength(piece), piece.heads[0].delta?.reads, piece.heads[0].delta?.kind].join(),
+  );
+  return [
+    ...singles.flatMap((group) => cut(group, MOST_EACH).map((part) => batch(part.length > 1)(part))),
+    ...alike
+      .filter((group) => !isSingle(group))
+      .flatMap((group) => {
+        const most = Math.floor(BATCH_TOKENS / (paddedLength(group[0]) * group[0].heads.length));
+        return cut(group, Math.max(1, most)).map(batch(false));
+      }),
+  ];
 }
+
+/** Pieces with the same key. */
+function grouped(pieces: readonly Piece[], keyOf: (piece: Piece) => string): Piece[][] {
+  const groups = new Map<string, Piece[]>();
+  for (const piece of pieces) {
+    const key = keyOf(piece);
+    const group = groups.get(key);
+    if (group) group.push(piece);
+    else groups.set(key, [piece]);
+  }
+  return [...groups.values()];
+}
+
+const cut = (pieces: readonly Piece[], most: number): Piece[][] =>
+  Array.from({ length: Math.ceil(pieces.length / most) }, (_, i) => pieces.slice(i * most, (i + 1) * most));

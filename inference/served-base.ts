@@ -119,6 +119,32 @@ export class ServedBase {
     return deltas.map((delta) => logits.get(delta)!);
   }
 
+  /** Whether {@link runEach} can run: every layer runs several deltas at a time. */
+  get runsEach(): boolean {
+    return this.layers.every(({ together }) => together);
+  }
+
+  /**
+   * Computes the logits of each sequence with a delta of its own.
+   *
+   * @param deltas those of the sequences, all with one readout // [B]
+   * @returns for each sequence [C], or [S, C] of tokens
+   */
+  async runEach(batch: PaddedBatch, deltas: readonly ServedDelta[]): Promise<Float32Array[]> {
+    const lowest = Math.min(...deltas.map((delta) => delta.lowest));
+    let state = await this.embedded(batch);
+    for (const [layer, each] of [...this.layers, await this.last(deltas[0].reads)].entries()) {
+      const of = layer < lowest ? state.of : deltas;
+      state = await this.runLayer(each, { of, values: state.values }, of, batch);
+    }
+    const size = state.values.length / batch.B;
+    const logits: Float32Array[] = [];
+    for (const [i, row] of rowsOf(batch).entries()) {
+      logits.push(await this.logits(deltas[i], state.values.subarray(i * size, (i + 1) * size), row));
+    }
+    return logits;
+  }
+
   async close(): Promise<void> {
     const lasts = await Promise.all(this.lasts.values());
     const heads = await Promise.all(this.heads.values());
@@ -136,7 +162,7 @@ export class ServedBase {
   private async step(layer: Layer, state: State, of: readonly Of[], batch: PaddedBatch): Promise<State> {
     const isShared = state.of.length === 1;
     const from = isShared ? state : expanded(state, of);
-    if (layer.together || of.length === 1) return this.runLayer(layer, from, of, batch);
+    if (layer.together || of.length === 1) return this.runLayer(layer, from, of, batch, of.length);
     const size = from.values.length / from.of.length;
     const parts: State[] = [];
     for (const [i, each] of of.entries()) {
@@ -147,14 +173,15 @@ export class ServedBase {
     return { of, values: concatenated(parts.map(({ values }) => values)) };
   }
 
-  private async runLayer(layer: Layer, from: State, of: readonly Of[], batch: PaddedBatch): Promise<State> {
+  /** @param copies number of states that have all sequences of the batch */
+  private async runLayer(layer: Layer, from: State, of: readonly Of[], batch: PaddedBatch, copies = 1): Promise<State> {
     const { S } = batch;
     const { hiddenSize: d } = this.checkpoint.config;
     const feeds = {
       [STATE.input]: new ort.Tensor('float32', from.values, [from.values.length / (S * d), S, d]),
       [COUNTS.deltas]: count(of.length),
       [COUNTS.states]: count(from.of.length),
-      ...tokenFeeds(layer.session, batch, of.length),
+      ...tokenFeeds(layer.session, batch, copies),
       ...this.feeds(layer, of),
     };
     const { [STATE.output]: output } = await layer.session.run(feeds);
@@ -230,6 +257,14 @@ function expanded(state: State, of: readonly Of[]): State {
     return state.values.subarray(at * size, (at + 1) * size);
   });
   return { of, values: concatenated(parts) };
+}
+
+/** Each row of a batch by itself. */
+export function rowsOf({ B, S, ids, typeIds, mask, lengths }: PaddedBatch): PaddedBatch[] {
+  return Array.from({ length: B }, (_, b) => {
+    const row = (values: Int32Array) => values.subarray(b * S, (b + 1) * S);
+    return { B: 1, S, ids: row(ids), typeIds: row(typeIds), mask: row(mask), lengths: lengths.subarray(b, b + 1) };
+  });
 }
 
 /** Parts one after the other. */

@@ -15,7 +15,7 @@ import { openCheckpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
 import { filesState } from '../model/files-state';
 import { loadTokenizer, type Tokenizer } from '../model/tokenizer';
-import { concatenated, ServedBase } from './served-base';
+import { concatenated, rowsOf, ServedBase } from './served-base';
 import { type ServedDelta, servedDelta, untuned } from './served-delta';
 import type { Warm } from './warm-cache';
 
@@ -47,6 +47,11 @@ export interface ServedModel extends Warm {
   read(folder: string): TaskHead;
   /** Computes a batch's logits with each head. @returns for each [B, C], or [B, S, C] of tokens */
   run(batch: PaddedBatch, heads: readonly TaskHead[]): Promise<Float32Array[]>;
+  /**
+   * Computes the logits of each sequence with a head of its own, all of one kind; absent if the model
+   * cannot. @returns for each sequence [C], or [S, C] of tokens
+   */
+  runEach?(batch: PaddedBatch, heads: readonly TaskHead[]): Promise<Float32Array[]>;
   close(): Promise<void>;
 }
 
@@ -78,11 +83,8 @@ async function openBase(folder: string, threads: number): Promise<ServedModel> {
         if (!served) throw invalidPart('deltas', `${delta} tunes more than heads: export a checkpoint and ask that`);
         return headOf(labelsOf(read.info), trainedLengths(read.info), served);
       },
-      run: (batch, heads) =>
-        base.run(
-          batch,
-          heads.map(({ delta }) => delta!),
-        ),
+      run: (batch, heads) => base.run(batch, deltasOf(heads)),
+      ...(base.runsEach && { runEach: (batch, heads) => base.runEach(batch, deltasOf(heads)) }),
       close: () => base.close(),
     };
   } catch (error) {
@@ -90,6 +92,8 @@ async function openBase(folder: string, threads: number): Promise<ServedModel> {
     throw error;
   }
 }
+
+const deltasOf = (heads: readonly TaskHead[]) => heads.map(({ delta }) => delta!);
 
 async function openOnnxFolder(folder: string, threads: number): Promise<ServedModel> {
   const model = await openOnnxModel(folder, { device: 'cpu', threads });
@@ -130,21 +134,6 @@ function headOf(
     bytes: delta?.bytes ?? 0,
     ...(delta && { delta }),
   };
-}
-
-function rowsOf({ B, S, ...batch }: PaddedBatch): PaddedBatch[] {
-  return Array.from({ length: B }, (_, b) => {
-    const row = (values: Int32Array) => values.subarray(b * S, (b + 1) * S);
-    const { ids, typeIds, mask, lengths } = batch;
-    return {
-      B: 1,
-      S,
-      ids: row(ids),
-      typeIds: row(typeIds),
-      mask: row(mask),
-      lengths: lengths.subarray(b, b + 1),
-    };
-  });
 }
 
 function twice({ B, S, ids, typeIds, mask, lengths }: PaddedBatch): PaddedBatch {

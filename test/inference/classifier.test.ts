@@ -99,6 +99,17 @@ describe.each([
     const texts = TEXTS.filter((text) => text !== '' || !name.includes('qwen'));
     const together = new Classifier(2, ROOM);
     const all = await ask(together, { model, deltas, texts });
+    const [of, from] = [pairs.length, (at: number) => Math.floor(at / pairs.length)];
+    const each = await together.classify(
+      Array.from({ length: of * texts.length }, (_, at) => ({
+        model,
+        deltas: [deltas[at % of]],
+        texts: [texts[from(at)]],
+      })),
+    );
+    for (const [at, outcome] of each.entries()) {
+      expect(outcome).toMatchObject({ answers: [{ rows: [all[at % of][from(at)]] }] });
+    }
     for (const [i, { delta, onnx }] of pairs.entries()) {
       const [merged] = await ask(together, { model: onnx, deltas: [], texts });
       const [expected, found] = [numbersOf(merged), numbersOf(all[i])];
