@@ -15,6 +15,7 @@ afterAll(() => fs.rmSync(app, { recursive: true }));
 const NAMES = [
   'ANALYSIS_DEFAULTS',
   'Analyzer',
+  'Classifier',
   'EXPORT_FORMATS',
   'HifiError',
   'JOB_PATH',
