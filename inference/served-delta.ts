@@ -80,8 +80,14 @@ export function servedDelta(
   const names = architectureOf(config).taskHead(config, kind).tensors(config, outputsOf(info));
   const stored = new Map(names.map(({ name }) => [name, tensorOf(name)]));
   const bytes = [...tensors.values()].reduce((sum, { values }) => sum + values.byteLength, 0);
-  return { ...untuned(config, kind, stored), lowest, bytes, heads: ({ weights }) => made.get(weights) };
+  return { ...untuned(config, kind, stored), lowest, bytes, heads: headsIn(made) };
 }
+
+/** Made here, since a closure of its caller would keep the delta's own tensors in memory. */
+const headsIn =
+  (made: ReadonlyMap<string, TunedHeads>): ServedDelta['heads'] =>
+  ({ weights }) =>
+    made.get(weights);
 
 /** A task head on a model that nothing else is tuned in. */
 export function untuned(config: ModelConfig, kind: TaskHeadKind, stored: StoredHead): ServedDelta {
