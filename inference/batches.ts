@@ -31,8 +31,8 @@ const LENGTH_STEP = 8;
 const BATCH_TOKENS = 4096;
 
 /**
- * Most windows of a batch in which each has a task head of its own. Their heads' rows are copied for
- * the call, where the same heads for all are not.
+ * Most windows of a batch in which each has a task head of its own. Their heads' rows are copied
+ * for the call, where the same heads for all are not.
  */
 const MOST_EACH = 8;
 

@@ -48,8 +48,10 @@ export interface ServedModel extends Warm {
   /** Computes a batch's logits with each head. @returns for each [B, C], or [B, S, C] of tokens */
   run(batch: PaddedBatch, heads: readonly TaskHead[]): Promise<Float32Array[]>;
   /**
-   * Computes the logits of each sequence with a head of its own, all of one kind; absent if the model
-   * cannot. @returns for each sequence [C], or [S, C] of tokens
+   * Computes the logits of each sequence with a head of its own, all of one kind; absent if the
+   * model cannot.
+   *
+   * @returns for each sequence [C], or [S, C] of tokens
    */
   runEach?(batch: PaddedBatch, heads: readonly TaskHead[]): Promise<Float32Array[]>;
   close(): Promise<void>;
