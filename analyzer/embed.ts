@@ -1,6 +1,3 @@
-import * as fs from 'node:fs';
-import * as os from 'node:os';
-import * as path from 'node:path';
 import * as ort from 'onnxruntime-node';
 import { type Encoded, encodeRows, evaluationBatches, lengthsOf, type PaddedBatch, padBatch } from '../data/batches';
 import type { DataSource } from '../data/dataset';
@@ -13,9 +10,8 @@ import { WholeFile } from '../foundation/whole-file';
 import { openCheckpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
 import { EMBEDDING, meanPooledModel } from '../model/graph';
-import type { GraphSource } from '../model/graph-source';
-import { writeWeights } from '../model/onnx';
 import { selectDevice } from '../model/onnx-device';
+import { openSession } from '../model/onnx-session';
 import { positionIds } from '../model/positions';
 import { loadTokenizer } from '../model/tokenizer';
 
@@ -64,7 +60,9 @@ export async function* embed(request: EmbedRequest, signal?: AbortSignal): Async
   const { config } = checkpoint;
   let session: ort.InferenceSession;
   try {
-    session = await openSession(checkpoint, request);
+    const device = await selectDevice(request.device);
+    const settings = { device, threads: request.threads ?? usableCores() };
+    session = await openSession((weights) => meanPooledModel(checkpoint, weights), settings);
   } finally {
     checkpoint.close();
   }
@@ -99,30 +97,6 @@ export async function* embed(request: EmbedRequest, signal?: AbortSignal): Async
   } finally {
     file.abandon();
     await session.release();
-  }
-}
-
-/** Creates a session. The engine reads the weights from a temporary file, as in an analysis. */
-async function openSession(source: GraphSource, { device, threads }: EmbedRequest): Promise<ort.InferenceSession> {
-  const used = await selectDevice(device);
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-graph-'));
-  try {
-    return await ort.InferenceSession.create(
-      writeWeights(folder, (weights) => meanPooledModel(source, weights)),
-      {
-        executionProviders: used === 'cuda' ? ['cuda', 'cpu'] : ['cpu'],
-        enableMemPattern: false,
-        intraOpNumThreads: threads ?? usableCores(),
-        extra: {
-          session: {
-            intra_op: { allow_spinning: '0' },
-            model_external_initializers_file_folder_path: folder,
-          },
-        },
-      },
-    );
-  } finally {
-    fs.rmSync(folder, { recursive: true });
   }
 }
 

@@ -1,15 +1,13 @@
-import * as fs from 'node:fs';
-import * as os from 'node:os';
-import * as path from 'node:path';
 import * as ort from 'onnxruntime-node';
 import type { PaddedBatch } from '../data/batches';
 import { failed } from '../foundation/errors';
 import type { ModelConfig } from '../model/config';
 import { analysisModel, headOutputs, TOKEN_SIDE } from '../model/graph';
 import type { GraphSource } from '../model/graph-source';
-import { writeWeights } from '../model/onnx';
+import type { WeightsFile } from '../model/onnx';
 import type { DeviceUsed } from '../model/onnx-device';
 import { PACKING } from '../model/onnx-inputs';
+import { openSession } from '../model/onnx-session';
 import { positionIds } from '../model/positions';
 import type { EncodedOutputs, LayerOutputs } from './measure';
 
@@ -32,37 +30,13 @@ export class HeadEncoder {
   ) {}
 
   /**
-   * Loads the encoder. The engine reads the weights from a temporary file, which is written one
-   * tensor at a time. So the model is never in memory twice, and its size has no limit.
+   * Loads the encoder.
    *
-   * @throws HifiError INVALID_INPUT for weights that are not finite; FAILED if the folder for
-   *   temporary files is full
+   * @throws HifiError INVALID_INPUT for weights that are not finite; FAILED as {@link openSession}
    */
   static async load(source: GraphSource, { device, exact, threads }: EncoderOptions): Promise<HeadEncoder> {
-    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-graph-'));
-    try {
-      const model = writeWeights(folder, (weights) => analysisModel(source, exact ? 'context' : 'gram', weights));
-      const session = await ort.InferenceSession.create(model, {
-        executionProviders: device === 'cuda' ? ['cuda', 'cpu'] : ['cpu'],
-        graphOptimizationLevel: 'all',
-        executionMode: 'sequential',
-        // Batches differ in shape: with a memory plan for each, the arena would grow with every
-        // larger one.
-        enableMemPattern: false,
-        intraOpNumThreads: threads,
-        interOpNumThreads: 1,
-        extra: {
-          session: {
-            // Idle engine threads sleep, so that measuring can use the cores between two operators.
-            intra_op: { allow_spinning: '0' },
-            model_external_initializers_file_folder_path: folder,
-          },
-        },
-      });
-      return new HeadEncoder(session, source.config, exact);
-    } finally {
-      fs.rmSync(folder, { recursive: true });
-    }
+    const build = (weights: WeightsFile) => analysisModel(source, exact ? 'context' : 'gram', weights);
+    return new HeadEncoder(await openSession(build, { device, threads }), source.config, exact);
   }
 
   /** Runs one batch. Blocks the calling thread meanwhile. */

@@ -1,4 +1,3 @@
-import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { Encoded } from '../data/batches';
 import { cancelled } from '../foundation/errors';
@@ -6,7 +5,7 @@ import { publishFolderWhen } from '../foundation/whole-folder';
 import { ONNX_DTYPES, type OnnxDtype } from '../model/onnx-dtype';
 import type { Logits } from './logits';
 import { largestDifference } from './onnx-check';
-import { ONNX_FILES, type OnnxModel, weightsFileOf } from './onnx-folder';
+import { ONNX_FILES, type OnnxModel, onnxBytes } from './onnx-folder';
 
 /** Work on an ONNX folder that needs an engine, or a process of its own. */
 export interface OnnxWork {
@@ -44,7 +43,7 @@ export function publishOnnxFolder(
     const models: OnnxModel[] = dtypes.map((dtype, i) => ({
       dtype,
       file: ONNX_FILES[dtype],
-      bytes: bytesOf(path.join(folder, ONNX_FILES[dtype])),
+      bytes: onnxBytes(path.join(folder, ONNX_FILES[dtype])),
       largestDifference: largestDifference(dtype, found[i], expected),
     }));
     for (const model of models) {
@@ -54,9 +53,4 @@ export function publishOnnxFolder(
     if (signal?.aborted) throw cancelled();
     return models;
   });
-}
-
-function bytesOf(file: string): number {
-  const weights = path.join(path.dirname(file), weightsFileOf(file));
-  return fs.statSync(file).size + (fs.statSync(weights, { throwIfNoEntry: false })?.size ?? 0);
 }

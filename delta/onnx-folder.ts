@@ -36,3 +36,9 @@ export interface OnnxModel {
 
 /** File beside a model that holds its weights if they are separate. */
 export const weightsFileOf = (file: string) => `${path.basename(file)}_data`;
+
+/** Size of a model in bytes, including a separate file of its weights. */
+export function onnxBytes(file: string): number {
+  const weights = path.join(path.dirname(file), weightsFileOf(file));
+  return fs.statSync(file).size + (fs.statSync(weights, { throwIfNoEntry: false })?.size ?? 0);
+}

@@ -2,9 +2,9 @@ import type { WindowedRows } from '../data/windows';
 import { rowLogits, rowOf } from '../delta/logits';
 import { PROBLEMS } from '../delta/problems';
 import { sigmoid } from '../delta/thresholds';
+import { concatenated } from '../foundation/concatenated';
 import { failed } from '../foundation/errors';
 import type { Classified, ClassifyRequest, HeadAnswers, ScoredLabel } from './classify-request';
-import { concatenated } from './served-base';
 import type { TaskHead } from './served-model';
 
 /**

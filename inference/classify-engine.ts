@@ -9,7 +9,7 @@ import { WARM_MEMORY, type WarmMemory } from './warm-memory';
 
 const entry = require.resolve('./child');
 
-export interface ClassifyEngineOptions extends Pick<EngineOptions, 'nice' | 'silenceMs' | 'idleMs'> {
+export interface ClassifyEngineOptions extends Pick<EngineOptions, 'nice' | 'silenceMs'> {
   /** Default: {@link WARM_MEMORY}. */
   limits?: WarmMemory;
 }

@@ -1,12 +1,9 @@
-import * as fs from 'node:fs';
-import * as os from 'node:os';
-import * as path from 'node:path';
 import * as ort from 'onnxruntime-node';
 import type { PaddedBatch } from '../data/batches';
-import { failed } from '../foundation/errors';
+import { concatenated } from '../foundation/concatenated';
 import type { Readout, TaskHeadKind } from '../model/architecture';
 import type { Checkpoint } from '../model/checkpoint';
-import { writeWeights } from '../model/onnx';
+import { openSession, type SessionSettings } from '../model/onnx-session';
 import { embeddingGraph, layerGraph, STATE, taskHeadGraph } from '../model/serving-graphs';
 import { COUNTS, type TunedInputs } from '../model/tuned-arithmetic';
 import type { ServedDelta } from './served-delta';
@@ -43,18 +40,16 @@ interface State {
 const COLUMNS_OF_A_THREAD = 65;
 
 /**
- * Lets the threads of a session sleep between its products. Otherwise those of each layer compute
- * nothing on all cores while the next layer runs.
- */
-const IDLE = { intra_op: { allow_spinning: '0' } };
-
-/**
  * Base model in onnxruntime, a session per layer, that answers for many deltas at once. Deltas
  * share the layers below their lowest tuned one, and the frozen products of that layer.
  *
  * Logits have the same bits whatever else is in their batch, for windows of one padded length.
  */
 export class ServedBase {
+  /** Inputs of every layer. */
+  readonly inputs: readonly (readonly TunedInputs[])[];
+  /** Whether {@link runEach} can run: every layer runs several deltas at a time. */
+  readonly runsEach: boolean;
   private readonly heads = new Map<TaskHeadKind, Promise<ort.InferenceSession>>();
   private readonly lasts = new Map<Readout, Promise<Layer>>();
   /** Inputs of each delta, or of the base, that ran by itself. */
@@ -64,30 +59,27 @@ export class ServedBase {
 
   private constructor(
     readonly checkpoint: Checkpoint,
-    private readonly options: ort.InferenceSession.SessionOptions,
+    private readonly settings: SessionSettings,
     private readonly embeddings: ort.InferenceSession,
     /** All layers but the last, whose graph depends on what the task head reads. */
     private readonly layers: readonly Layer[],
-    /** Inputs of every layer. */
-    readonly inputs: readonly (readonly TunedInputs[])[],
-  ) {}
+    all: readonly Pick<Layer, 'tuned' | 'together'>[],
+  ) {
+    this.inputs = all.map(({ tuned }) => tuned);
+    this.runsEach = all.every(({ together }) => together);
+  }
 
   /** @throws HifiError INVALID_INPUT for weights that are not finite */
   static async open(checkpoint: Checkpoint, threads: number): Promise<ServedBase> {
     const { layers: L, hiddenSize } = checkpoint.config;
-    const options: ort.InferenceSession.SessionOptions = {
-      executionProviders: ['cpu'],
-      graphOptimizationLevel: 'all',
-      enableMemPattern: false,
-      intraOpNumThreads: Math.max(1, Math.min(threads, Math.floor(hiddenSize / COLUMNS_OF_A_THREAD))),
-      interOpNumThreads: 1,
-    };
-    const embeddings = await openGraph(options, (weights) => embeddingGraph(checkpoint, weights));
+    const most = Math.max(1, Math.floor(hiddenSize / COLUMNS_OF_A_THREAD));
+    const settings: SessionSettings = { device: 'cpu', threads: Math.min(threads, most) };
+    const embeddings = await openSession((weights) => embeddingGraph(checkpoint, weights), settings);
     const layers: Layer[] = [];
-    for (let layer = 0; layer < L - 1; layer++) layers.push(await openLayer(checkpoint, layer, 'every', options));
+    for (let layer = 0; layer < L - 1; layer++) layers.push(await openLayer(checkpoint, layer, 'every', settings));
     // Every readout has the same inputs.
-    const last = layerGraph(checkpoint, L - 1, 'every').tuned;
-    return new ServedBase(checkpoint, options, embeddings, layers, [...layers.map(({ tuned }) => tuned), last]);
+    const last = layerGraph(checkpoint, L - 1, 'every');
+    return new ServedBase(checkpoint, settings, embeddings, layers, [...layers, last]);
   }
 
   /**
@@ -117,11 +109,6 @@ export class ServedBase {
       }
     }
     return deltas.map((delta) => logits.get(delta)!);
-  }
-
-  /** Whether {@link runEach} can run: every layer runs several deltas at a time. */
-  get runsEach(): boolean {
-    return this.layers.every(({ together }) => together);
   }
 
   /**
@@ -229,12 +216,12 @@ export class ServedBase {
   }
 
   private head(kind: TaskHeadKind): Promise<ort.InferenceSession> {
-    return once(this.heads, kind, () => openGraph(this.options, () => taskHeadGraph(this.checkpoint, kind)));
+    return once(this.heads, kind, () => openSession(() => taskHeadGraph(this.checkpoint, kind), this.settings));
   }
 
   private last(reads: Readout): Promise<Layer> {
     const { layers } = this.checkpoint.config;
-    return once(this.lasts, reads, () => openLayer(this.checkpoint, layers - 1, reads, this.options));
+    return once(this.lasts, reads, () => openLayer(this.checkpoint, layers - 1, reads, this.settings));
   }
 }
 
@@ -265,17 +252,6 @@ export function rowsOf({ B, S, ids, typeIds, mask, lengths }: PaddedBatch): Padd
     const row = (values: Int32Array) => values.subarray(b * S, (b + 1) * S);
     return { B: 1, S, ids: row(ids), typeIds: row(typeIds), mask: row(mask), lengths: lengths.subarray(b, b + 1) };
   });
-}
-
-/** Parts one after the other. */
-export function concatenated(parts: readonly Float32Array[]): Float32Array {
-  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    all.set(part, offset);
-    offset += part.length;
-  }
-  return all;
 }
 
 /** Leaves out rows and columns at the end. // [B, R, C] → [B, rows, columns] */
@@ -311,33 +287,15 @@ async function openLayer(
   checkpoint: Checkpoint,
   layer: number,
   reads: Readout,
-  options: ort.InferenceSession.SessionOptions,
+  settings: SessionSettings,
 ): Promise<Layer> {
   let traits: Omit<Layer, 'session'> = { tuned: [], together: true };
-  const session = await openGraph(options, (weights) => {
+  const session = await openSession((weights) => {
     const { model, tuned, together } = layerGraph(checkpoint, layer, reads, weights);
     traits = { tuned, together };
     return model;
-  });
+  }, settings);
   return { session, ...traits };
-}
-
-/** Creates a session. The engine reads the weights from a temporary file. */
-async function openGraph(
-  options: ort.InferenceSession.SessionOptions,
-  build: Parameters<typeof writeWeights>[1],
-): Promise<ort.InferenceSession> {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-graph-'));
-  try {
-    return await ort.InferenceSession.create(writeWeights(folder, build), {
-      ...options,
-      extra: { session: { model_external_initializers_file_folder_path: folder, ...IDLE } },
-    });
-  } catch (cause) {
-    throw failed(`onnxruntime rejects the base: ${(cause as Error).message.split('\n')[0]}`, cause);
-  } finally {
-    fs.rmSync(folder, { recursive: true });
-  }
 }
 
 function once<Key, Made>(map: Map<Key, Promise<Made>>, key: Key, make: () => Promise<Made>): Promise<Made> {

@@ -9,13 +9,14 @@ import { labelsOf } from '../delta/delta-info';
 import { isOnnxFolder } from '../delta/onnx-folder';
 import { PROBLEMS } from '../delta/problems';
 import { type TrainedLengths, trainedLengths } from '../delta/trained-as';
+import { concatenated } from '../foundation/concatenated';
 import { invalidPart } from '../foundation/errors';
 import { openOnnxModel } from '../infra/onnx/onnx-model';
 import { openCheckpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
 import { filesState } from '../model/files-state';
 import { loadTokenizer, type Tokenizer } from '../model/tokenizer';
-import { concatenated, rowsOf, ServedBase } from './served-base';
+import { rowsOf, ServedBase } from './served-base';
 import { type ServedDelta, servedDelta, untuned } from './served-delta';
 import type { Warm } from './warm-cache';
 

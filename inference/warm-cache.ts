@@ -1,4 +1,4 @@
-/** Something in memory. */
+/** Loaded model or delta. */
 export interface Warm {
   /** Size in bytes. */
   readonly bytes: number;
@@ -6,26 +6,29 @@ export interface Warm {
   close?(): void | Promise<void>;
 }
 
-/** Keeps things in memory up to a limit; the least recently used leave first. */
+/**
+ * Cache of what is loaded, limited in bytes: the least recently used leaves first. Nothing leaves
+ * but in a call, so what one call has returned may be used until the next.
+ */
 export class WarmCache<T extends Warm> {
   private readonly kept = new Map<string, { state: string; value: T }>();
 
   /**
-   * Returns a thing that is kept, or makes it. What is in use must not leave: `trim` between two
-   * uses.
+   * Returns the value of a key. It is loaded if it is not kept, or was loaded from another state.
    *
-   * @param state state of its source: if it has changed, the thing is made anew
+   * @param state state of the files, which differs for changed ones
    */
-  async get(key: string, state: string, make: () => T | Promise<T>): Promise<T> {
+  async get(key: string, state: string, load: () => T | Promise<T>): Promise<T> {
     const known = this.kept.get(key);
     this.kept.delete(key);
-    const entry = known?.state === state ? known : { state, value: await make() };
+    const isFresh = known?.state === state;
+    if (known && !isFresh) await known.value.close?.();
+    const entry = isFresh ? known : { state, value: await load() };
     this.kept.set(key, entry);
-    if (known && known !== entry) await known.value.close?.();
     return entry.value;
   }
 
-  /** Lets the least recently used things leave until `room` bytes more are within the limit. */
+  /** Lets the least recently used values leave until `room` bytes more are within the limit. */
   async trim(limit: number, room = 0): Promise<void> {
     let bytes = room;
     for (const { value } of this.kept.values()) bytes += value.bytes;

@@ -2,6 +2,7 @@ import type { Target } from '../data/label-reading';
 import type { Objective } from '../delta/objective';
 import { PROBLEMS } from '../delta/problems';
 import type { Tuning } from '../delta/tuning';
+import { concatenated } from '../foundation/concatenated';
 import type { HeadPlace } from '../heads/head-groups';
 import type { ModelConfig, Readout } from '../model/architecture';
 import { architectureOf, runLayers } from '../model/architectures';
@@ -188,7 +189,7 @@ export class Program {
     if (!frozen) return tokens;
     const { mask, B, S } = tokens;
     const parts = this.microBatches(tokens).map((part) => this.session.read(this.feeds(part), frozen));
-    const rows = { hidden: joined(parts) }; // [B·S, d]
+    const rows = { hidden: concatenated(parts) }; // [B·S, d]
     return this.storesOneToken ? { rows, mask: new Float32Array(B), B, S: 1 } : { rows, mask, B, S };
   }
 
@@ -200,7 +201,7 @@ export class Program {
   logits(batch: RowBatch, off: readonly HeadPlace[] = []): Float32Array {
     const gates = this.gateFeeds(off);
     const parts = this.microBatches(batch).map((part) => [...this.feeds(part), ...gates]);
-    return joined(parts.map((feeds) => this.session.read(feeds, this.ends.logits)));
+    return concatenated(parts.map((feeds) => this.session.read(feeds, this.ends.logits)));
   }
 
   private gateFeeds(off: readonly HeadPlace[]): [Tensor, Feed][] {
@@ -327,16 +328,4 @@ function only(held: TensorHandle): number {
   const [value] = held.values();
   held.dispose();
   return value;
-}
-
-/** Concatenates the parts of an array. */
-function joined(parts: Float32Array[]): Float32Array {
-  if (parts.length === 1) return parts[0];
-  const whole = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

@@ -1,4 +1,3 @@
-import * as fs from 'node:fs';
 import * as path from 'node:path';
 import * as ort from 'onnxruntime-node';
 import { type Encoded, lengthsOf, type PaddedBatch, padBatch } from '../../data/batches';
@@ -6,7 +5,7 @@ import { readTaskHeadInfo } from '../../delta/classifier-config';
 import { meaningOf, type TunedModel } from '../../delta/inference';
 import type { EvaluateRequest, InferenceOptions } from '../../delta/inference-options';
 import { evaluateRows, type Logits } from '../../delta/logits';
-import { ONNX_FILES, onnxDtypeOf, weightsFileOf } from '../../delta/onnx-folder';
+import { ONNX_FILES, onnxBytes, onnxDtypeOf } from '../../delta/onnx-folder';
 import { failed, invalidInput } from '../../foundation/errors';
 import { usableCores } from '../../foundation/usable-cores';
 import { readModelConfig } from '../../model/config';
@@ -69,7 +68,7 @@ export async function openOnnxModel(
       folder,
       config,
       ...meaningOf(readTaskHeadInfo({ config, folder }, outputs)),
-      bytes: sizeOf(file) + sizeOf(path.join(path.dirname(file), weightsFileOf(file))),
+      bytes: onnxBytes(file),
       run,
       logits: (rows, batchSize) => evaluateRows(run, new PaddedRows(rows, config.padTokenId), batchSize, rows),
       close: () => session.release(),
@@ -79,9 +78,6 @@ export async function openOnnxModel(
     throw error;
   }
 }
-
-/** Size in bytes; 0 of a missing file. */
-const sizeOf = (file: string) => fs.statSync(file, { throwIfNoEntry: false })?.size ?? 0;
 
 /** int64 [B, S] */
 const tensorOf = (values: Int32Array, { B, S }: PaddedBatch) =>

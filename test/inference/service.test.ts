@@ -126,6 +126,23 @@ describe('the inference service', () => {
     }
   });
 
+  it('opens an artifact for all callers, also when the first one leaves', async () => {
+    const [info, tensors] = await Promise.all(
+      ['delta.json', 'delta.safetensors'].map((name) => store.add(path.join(at('stars'), name))),
+    );
+    const files = { info: info.sha256, tensors: tensors.sha256 };
+    const opened = new OpenedDeltas(inputs);
+    const leaving = new AbortController();
+    const first = opened.folder(files, leaving.signal);
+    const second = opened.folder(files, new AbortController().signal);
+    leaving.abort();
+    await expect(first).rejects.toThrow();
+    const folder = await second;
+    expect(fs.readdirSync(folder).sort()).toEqual(['delta.json', 'delta.safetensors']);
+    await opened.close();
+    expect(fs.existsSync(folder)).toBe(false);
+  });
+
   it('answers with the same bits after others, whatever has left the memory meanwhile', async () => {
     const expected = (await polarity()).results;
     await ask({ deltas: [pathOf('stars'), pathOf('topics')] });
