@@ -14,8 +14,8 @@ export interface SessionSettings {
 }
 
 /**
- * Creates a session of a graph. The engine reads the weights from a temporary file, which is written
- * one tensor at a time. So the model is never in memory twice, and its size has no limit.
+ * Creates a session of a graph. The engine reads the weights from a temporary file, which is
+ * written one tensor at a time. So the model is never in memory twice, and its size has no limit.
  *
  * @throws HifiError any error of `build`; FAILED if the folder for temporary files is full, or if
  *   onnxruntime rejects the graph
@@ -31,8 +31,8 @@ export async function openSession(
       executionProviders: device === 'cuda' ? ['cuda', 'cpu'] : ['cpu'],
       graphOptimizationLevel: 'all',
       executionMode: 'sequential',
-      // Batches differ in shape: with a memory plan for each, the arena would grow with every larger
-      // one.
+      // Batches differ in shape: with a memory plan for each, the arena would grow with every
+      // larger one.
       enableMemPattern: false,
       intraOpNumThreads: threads,
       interOpNumThreads: 1,
