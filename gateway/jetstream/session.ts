@@ -133,17 +133,21 @@ export class Session {
   async messages(subject: string, from: number, to: number, most = Number.POSITIVE_INFINITY): Promise<Stored[]> {
     const found: Stored[] = [];
     let next = from;
+    // The first message tells how many follow. For one more than there are, a server would search
+    // the rest of the stream.
+    let following = 1;
     while (next <= to && found.length < most) {
-      const batch = Math.min(PAGE, most - found.length);
-      const page = await this.page(subject, next, batch);
+      const page = await this.page(subject, next, Math.min(following, PAGE, most - found.length));
       for (const message of page) if (message.seq <= to) found.push(message);
-      const end = page.at(-1)?.seq ?? next - 1;
+      const last = page.at(-1);
+      following = Number(last?.header?.get('Nats-Num-Pending') ?? 0);
+      next = last ? last.seq + 1 : next;
+      if (following > 0 || next > to) continue;
       // A direct read may be behind: it comes from any replica. The stream's leader has all.
-      if (page.length < batch && end < to) {
-        const rest = await this.next(subject, end + 1);
-        if (rest && rest.seq <= to) found.push(rest);
-        next = (rest?.seq ?? to) + 1;
-      } else next = end + 1;
+      const rest = await this.next(subject, next);
+      if (rest && rest.seq <= to) found.push(rest);
+      next = (rest?.seq ?? to) + 1;
+      following = 1;
     }
     return found;
   }
