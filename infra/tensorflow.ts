@@ -45,17 +45,18 @@ export interface TensorFlow {
  * Setting either of the two turns glibc's own adaptation off, and every block over 128 KB is mapped
  * again. With the pool the MALLOC_ variables change nothing, so none is set.
  *
- * @param threads threads of an operation; default: one for each of `usableCores`
+ * @param threads threads that run operations; default: one for each of `usableCores`
  */
 export function trainerEnvironment(threads: number = usableCores()): Record<string, string> {
   return {
     TF_ENABLE_ONEDNN_OPTS: '1',
     // Errors only: TensorFlow's warnings are about instruction sets.
     TF_CPP_MIN_LOG_LEVEL: '2',
-    TF_NUM_INTRAOP_THREADS: String(threads),
-    // One operation of the graph at a time: each uses all threads, and waiting ones hold no memory.
-    TF_NUM_INTEROP_THREADS: '1',
-    OMP_NUM_THREADS: String(threads),
+    // Parts of a batch run side by side (trainer/program.ts), each operation in one thread. An
+    // operation on a part is too small to share, and its bits would depend on the threads.
+    TF_NUM_INTEROP_THREADS: String(threads),
+    TF_NUM_INTRAOP_THREADS: '1',
+    OMP_NUM_THREADS: '1',
     // Allocates GPU memory as needed, not all of it.
     TF_FORCE_GPU_ALLOW_GROWTH: 'true',
   };

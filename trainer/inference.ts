@@ -13,10 +13,11 @@ import { invalidInput, within } from '../foundation/errors';
 import type { StageProgress } from '../foundation/progress';
 import type { HeadPlace } from '../heads/head-groups';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint';
+import type { RowBatch } from './batch-parts';
 import { checkDevice } from './device';
 import { ParameterLayout } from './parameters';
 import { FreshRows } from './prefix';
-import { Program, type RowBatch } from './program';
+import { Program } from './program';
 import type { TensorFlow } from './session';
 import { TokenRows } from './token-rows';
 

@@ -6,9 +6,10 @@ import { canonicalHash } from '../foundation/canonical-json';
 import { writeFully } from '../foundation/disk';
 import { failed } from '../foundation/errors';
 import type { Checkpoint } from '../model/checkpoint';
+import type { RowBatch } from './batch-parts';
 import { MASKED } from './network';
 import type { PrefixFile, PrefixPlace } from './prefix-file';
-import type { Program, RowBatch } from './program';
+import type { Program } from './program';
 import type { TokenRows } from './token-rows';
 
 /**
@@ -39,12 +40,13 @@ export interface HiddenRows {
  * Version of the frozen layers' arithmetic. Another version may round differently, so its files are
  * not read.
  */
-const ARITHMETIC = 2;
+const ARITHMETIC = 3;
 
 /**
- * Name of the file: a hash of everything that the frozen layers' output depends on.
+ * Name of the file: a hash of everything that the frozen layers' output depends on. The number of
+ * threads is not: each part of a batch has one.
  *
- * @param engine where it is computed, as far as bits depend on it
+ * @param device of `deviceOf`
  */
 export function prefixName(
   {
@@ -52,14 +54,14 @@ export function prefixName(
     program,
   }: { checkpoint: Pick<Checkpoint, 'sha256' | 'config'>; program: Pick<Program, 'lowest' | 'reads'> },
   rows: readonly Encoded[],
-  engine: { device: string; threads: number },
+  device: string,
 ): string {
   const { sha256, config } = checkpoint;
   const { lowest, reads } = program;
   // config.json decides on much that the weights do not show, such as the reach of local attention.
   const model = `${sha256} ${canonicalHash(config.raw)} ${config.padTokenId}`;
   const output = lowest < config.layers ? lowest : `${lowest} ${reads}`;
-  const place = `${engine.device} ${engine.threads} ${os.cpus()[0]?.model}`;
+  const place = `${device} ${os.cpus()[0]?.model}`;
   const hash = createHash('sha256').update(`${ARITHMETIC} ${model} ${output} ${place}\n`);
   for (const { ids, typeIds } of rows) hash.update(`${ids.join()} ${typeIds.join()}\n`);
   return `${hash.digest('hex')}.f32`;

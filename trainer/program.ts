@@ -5,34 +5,18 @@ import type { Tuning } from '../delta/tuning';
 import { concatenated } from '../foundation/concatenated';
 import type { HeadPlace } from '../heads/head-groups';
 import type { ModelConfig, Readout } from '../model/architecture';
-import { architectureOf, runLayers } from '../model/architectures';
+import { architectureOf } from '../model/architectures';
 import type { Checkpoint } from '../model/checkpoint';
-import { Dropout, dropoutKey } from './dropout';
-import { lossCount, targetValues, taskLoss } from './loss';
-import { TensorFlowNetwork, TOKEN_NUMBERS } from './network';
+import { partsOf, type RowBatch } from './batch-parts';
+import { dropoutKey } from './dropout';
+import { Lane } from './lane';
+import { lossCount, targetValues } from './loss';
 import { NetworkWeights } from './network-weights';
 import { Ops, type Tensor, type Variable } from './ops';
 import { adamW, globalNorm, type OptimizerState, UPDATE_FACTORS, type UpdateOptions, updateFactors } from './optimizer';
 import type { ParameterLayout } from './parameters';
-import { type Feed, Session, type TensorFlow, type TensorHandle } from './session';
-
-/**
- * Largest number of tokens, with padding, that run through the network at once. A longer batch runs
- * in parts whose gradients add up. This bounds the memory for any batch size at no cost: 16 × 128
- * tokens take as long in one part as in two.
- */
-const MICRO_BATCH_TOKENS = 1024;
-
-/** Inputs of the graph with one row per token. // [B·S, width] each */
-export type RowInput = 'words' | 'numbers' | 'hidden';
-
-/** Batch as the network reads it: tokens, or the hidden states of the frozen layers. */
-export interface RowBatch {
-  rows: Partial<Record<RowInput, Float32Array>>;
-  mask: Float32Array; // [B, 1, 1, S]
-  B: number;
-  S: number;
-}
+import { partFeeds } from './part-inputs';
+import { type Feed, lanesOf, Session, type TensorFlow, type TensorHandle, taken } from './session';
 
 /** Trainable parameters and their two moments. // [P] each */
 export interface TrainingState {
@@ -62,11 +46,14 @@ export interface ProgramParts {
   objective: Objective;
   /** True if heads can be gated off in evaluation: see {@link Program.logits}. Default: false. */
   gated?: boolean;
+  /** Number of parts of a batch that run at once, which no bit depends on. Default: `lanesOf`. */
+  lanes?: number;
 }
 
 /**
  * Whole network as one graph with four ends: the output of the frozen layers, the logits, the
- * gradient, and an update along it. A run of one end computes nothing of the others.
+ * gradient, and an update along it. A run of one end computes nothing of the others. Parts of a
+ * batch run side by side in lanes, each in a thread of its own.
  */
 export class Program {
   /**
@@ -81,20 +68,14 @@ export class Program {
   /** True if the word table is frozen. Then the network receives its rows. */
   readonly readsWords: boolean;
   private readonly session: Session;
-  private readonly inputs: Record<RowInput | 'mask', Tensor>;
-  private readonly training: Record<'targets' | 'count' | 'dropoutKey' | 'gradient' | 'factors', Tensor>;
+  private readonly lanes: readonly Lane[];
+  private readonly training: Record<'count' | 'before' | 'gradient' | 'factors', Tensor>;
   private readonly state: OptimizerState;
   /** Gates from the lowest tuned layer on, with the heads of each layer in their order. */
   private readonly gates?: { input: Tensor; heads: readonly (readonly number[])[] };
   private readonly ends: {
-    /** Absent if no layer is frozen. */
-    frozen?: Tensor;
-    logits: Tensor;
-    /** Loss as in evaluation. */
-    loss: Tensor;
-    /** Loss, norm, gradient; and the same with the gradient so far added. */
-    gradient: Tensor[];
-    furtherGradient: Tensor[];
+    /** Gradient so far with those of the first 1, 2, … lanes added, and its norm. */
+    gradients: { sum: Tensor; norm: Tensor }[];
     update: Tensor;
     decayingUpdate: Tensor;
   };
@@ -115,21 +96,14 @@ export class Program {
     const ops = new Ops();
     const vector = (name: string, values: Float32Array = new Float32Array(layout.size)) =>
       ops.variable(name, [layout.size], () => values);
-    const inputs = {
-      words: ops.input('words', 'float32', [null, config.embeddingSize]),
-      numbers: ops.input('numbers', 'float32', [null, TOKEN_NUMBERS.length]),
-      hidden: ops.input('hidden', 'float32', [null, config.hiddenSize]),
-      mask: ops.input('mask', 'float32', [null, 1, 1, null]),
-    };
     const state = {
       parameters: vector('parameters', initial),
       firstMoment: vector('firstMoment'),
       secondMoment: vector('secondMoment'),
     };
     const training = {
-      targets: ops.input('targets', 'float32', [null, outputs]),
       count: ops.input('count', 'float32', []),
-      dropoutKey: ops.input('dropoutKey', 'int32', [1]),
+      before: ops.input('before', 'float32', [null]),
       gradient: ops.input('gradient', 'float32', [layout.size]),
       factors: ops.input('factors', 'float32', [UPDATE_FACTORS]),
     };
@@ -137,29 +111,20 @@ export class Program {
     const lowest = lowestLayer(tuning, config);
     const from = Math.max(0, lowest);
     const gates = gated ? ops.input('gates', 'float32', [config.layers - from, config.heads]) : undefined;
-    const network = (dropout?: Dropout, gates?: Tensor) =>
-      new TensorFlowNetwork(ops, config, weights, inputs, dropout, gates);
-    const evaluated = network();
-    const trained = network(new Dropout(training.dropoutKey));
-    const embedded = lowest < 0 ? undefined : architecture.embed(evaluated, config);
-    const frozen = embedded && from > 0 ? runLayers(evaluated, config, taskHead.reads, embedded, 0, from) : undefined;
-    /** Logits; frozen embeddings run as in evaluation. */
-    const through = (net: TensorFlowNetwork) => {
-      const x = frozen ? inputs.hidden : (embedded ?? architecture.embed(net, config));
-      return taskHead.logits(net, config, runLayers(net, config, taskHead.reads, x, from, config.layers));
-    };
-    const evaluation = through(network(undefined, gates));
-    const prediction = through(trained);
-    const { loss, byLogits } = taskLoss(ops, prediction, training.targets, training.count, objective);
-    const gradients = trained.tape.gradients(prediction, byLogits, weights.wanted);
-    const gradient = layout.join(ops, weights.byParameter(gradients));
-    const sum = ops.add(training.gradient, gradient);
+    const { count } = training;
+    const shared = { ops, config, weights, layout, taskHead, lowest, outputs, objective, count, gates };
+    const lanes = Array.from({ length: parts.lanes ?? lanesOf(tf) }, (_, n) => new Lane(shared, n));
+    let sum = training.before;
+    const gradients = lanes.map(({ gradient }) => {
+      sum = ops.add(sum, gradient);
+      return { sum, norm: globalNorm(ops, sum) };
+    });
 
     this.lowest = from;
     this.reads = taskHead.reads;
     this.storesOneToken = from === config.layers && taskHead.reads !== 'every';
     this.readsWords = !weights.isTrained(`${architecture.wordEmbeddings}.weight`);
-    this.inputs = inputs;
+    this.lanes = lanes;
     this.training = training;
     this.state = state;
     if (gates) {
@@ -167,11 +132,7 @@ export class Program {
       this.gates = { input: gates, heads: layers.map(weights.headsInOrder) };
     }
     this.ends = {
-      frozen,
-      logits: evaluation,
-      loss: taskLoss(ops, evaluation, training.targets, training.count, objective).loss,
-      gradient: [loss, globalNorm(ops, gradient), gradient],
-      furtherGradient: [loss, globalNorm(ops, sum), sum],
+      gradients,
       update: adamW(ops, state, training.gradient, training.factors, 0),
       decayingUpdate: adamW(ops, state, training.gradient, training.factors, layout.decayed),
     };
@@ -185,10 +146,9 @@ export class Program {
    * @param tokens from {@link TokenRows}
    */
   frozen(tokens: RowBatch): RowBatch {
-    const { frozen } = this.ends;
-    if (!frozen) return tokens;
+    if (!this.lanes[0].frozen) return tokens;
     const { mask, B, S } = tokens;
-    const parts = this.microBatches(tokens).map((part) => this.session.read(this.feeds(part), frozen));
+    const parts = this.valuesOf(tokens, ({ frozen }) => frozen!);
     const rows = { hidden: concatenated(parts) }; // [B·S, d]
     return this.storesOneToken ? { rows, mask: new Float32Array(B), B, S: 1 } : { rows, mask, B, S };
   }
@@ -199,9 +159,7 @@ export class Program {
    * @param off heads of which the output is multiplied by 0, in layers from the lowest tuned one on
    */
   logits(batch: RowBatch, off: readonly HeadPlace[] = []): Float32Array {
-    const gates = this.gateFeeds(off);
-    const parts = this.microBatches(batch).map((part) => [...this.feeds(part), ...gates]);
-    return concatenated(parts.map((feeds) => this.session.read(feeds, this.ends.logits)));
+    return concatenated(this.valuesOf(batch, ({ logits }) => logits, this.gateFeeds(off)));
   }
 
   private gateFeeds(off: readonly HeadPlace[]): [Tensor, Feed][] {
@@ -217,26 +175,39 @@ export class Program {
    * @param targets B of them
    */
   gradient(batch: RowBatch, targets: readonly Target[], at: { seed: number; step: number }): BatchGradient {
-    const { training, session, ends } = this;
-    let sum: BatchGradient | undefined;
-    for (const [i, labelled] of this.labelledParts(batch, targets).entries()) {
-      const key = { values: dropoutKey(at.seed, at.step, i), shape: [1] };
-      const feeds: [Tensor, Feed][] = [...labelled, [training.dropoutKey, key]];
-      const [loss, norm, gradient] = sum
-        ? session.run([...feeds, [training.gradient, sum.gradient]], ends.furtherGradient)
-        : session.run(feeds, ends.gradient);
-      sum?.gradient.dispose();
-      sum = { loss: (sum?.loss ?? 0) + only(loss), norm: only(norm), gradient };
+    const { session, ends } = this;
+    let gradient: TensorHandle | undefined;
+    let [loss, norm] = [0, 0];
+    let done = 0;
+    for (const { lanes, feeds } of this.labelled(batch, targets)) {
+      const keys = lanes.map(({ dropoutKey: input }, i): [Tensor, Feed] => [
+        input,
+        { values: dropoutKey(at.seed, at.step, done + i), shape: [1] },
+      ]);
+      const { sum, norm: normOfSum } = ends.gradients[lanes.length - 1];
+      const all = [...feeds, ...keys, [this.training.before, gradient ?? NOTHING] as const];
+      const [added, ...numbers] = session.run(all, [sum, normOfSum, ...lanes.map((lane) => lane.loss)]);
+      gradient?.dispose();
+      gradient = added;
+      const [squares, ...losses] = numbers.map(only);
+      norm = squares;
+      for (const part of losses) loss += part;
+      done += lanes.length;
     }
-    return sum as BatchGradient;
+    return { loss, norm, gradient: gradient as TensorHandle };
   }
 
   /** Mean loss as in evaluation. @param targets B of them */
   loss(batch: RowBatch, targets: readonly Target[]): number {
-    return this.labelledParts(batch, targets).reduce(
-      (sum, feeds) => sum + this.session.read(feeds, this.ends.loss)[0],
-      0,
-    );
+    let loss = 0;
+    for (const { lanes, feeds } of this.labelled(batch, targets)) {
+      const losses = this.session.run(
+        feeds,
+        lanes.map(({ evaluatedLoss }) => evaluatedLoss),
+      );
+      for (const part of losses) loss += only(part);
+    }
+    return loss;
   }
 
   /** Takes a step of AdamW along a gradient and disposes of the gradient. */
@@ -269,46 +240,45 @@ export class Program {
     this.session.close();
   }
 
-  /** Splits a batch into parts of whole rows, as equal as possible. */
-  private microBatches({ rows, mask, B, S }: RowBatch): RowBatch[] {
-    const parts = Math.ceil(B / Math.max(1, Math.floor(MICRO_BATCH_TOKENS / S)));
-    const size = Math.ceil(B / parts);
-    return Array.from({ length: Math.ceil(B / size) }, (_, i) => {
-      const [from, to] = [i * size, Math.min(B, (i + 1) * size)];
-      const part = (values: Float32Array) => values.subarray((values.length / B) * from, (values.length / B) * to);
-      const named = Object.entries(rows).map(([name, values]) => [name, part(values)]);
-      return { rows: Object.fromEntries(named), mask: part(mask), B: to - from, S };
+  /** Runs one end of the graph. @returns its values for each part of the batch */
+  private valuesOf(
+    batch: RowBatch,
+    end: (lane: Lane) => Tensor,
+    further: readonly [Tensor, Feed][] = [],
+  ): Float32Array[] {
+    return this.groups(batch).flatMap(({ parts, lanes }) => {
+      const feeds = parts.flatMap((part, i) => partFeeds(lanes[i].inputs, part));
+      return this.session.run([...feeds, ...further], lanes.map(end)).map(taken);
     });
   }
 
-  /** Inputs of each part of a batch, with its targets. */
-  private labelledParts(batch: RowBatch, targets: readonly Target[]): [Tensor, Feed][][] {
+  /** Inputs of the parts of a batch, with their targets, in groups that run at once. */
+  private labelled(batch: RowBatch, targets: readonly Target[]) {
     const { outputs, objective } = this.parts;
     const values = targetValues(targets, outputs, objective);
-    const count = Float32Array.of(lossCount(targets, objective));
+    const count = { values: Float32Array.of(lossCount(targets, objective)), shape: [] };
     const width = values.length / batch.B;
-    let row = 0;
-    return this.microBatches(batch).map((part) => {
-      const wanted = values.subarray(row * width, (row + part.B) * width);
-      row += part.B;
-      return [
-        ...this.feeds(part),
-        [this.training.targets, { values: wanted, shape: [wanted.length / outputs, outputs] }],
-        [this.training.count, { values: count, shape: [] }],
-      ];
+    return this.groups(batch).map(({ parts, lanes }) => {
+      const feeds = parts.flatMap((part, i) =>
+        partFeeds(lanes[i].inputs, part, values.subarray(part.first * width, (part.first + part.B) * width)),
+      );
+      return { lanes, feeds: [...feeds, [this.training.count, count] satisfies [Tensor, Feed]] };
     });
   }
 
-  private feeds({ rows, mask, B, S }: RowBatch): [Tensor, Feed][] {
-    return [
-      ...Object.entries(rows).map(([name, values]): [Tensor, Feed] => [
-        this.inputs[name as RowInput],
-        { values, shape: [B * S, values.length / (B * S)] },
-      ]),
-      [this.inputs.mask, { values: mask, shape: [B, 1, 1, S] }],
-    ];
+  /** Parts of a batch in groups, each part with a lane of its own. */
+  private groups(batch: RowBatch) {
+    const { lanes } = this;
+    const parts = partsOf(batch);
+    return Array.from({ length: Math.ceil(parts.length / lanes.length) }, (_, i) => {
+      const group = parts.slice(i * lanes.length, (i + 1) * lanes.length);
+      return { parts: group, lanes: lanes.slice(0, group.length) };
+    });
   }
 }
+
+/** Gradient before the first part. */
+const NOTHING: Feed = { values: Float32Array.of(0), shape: [1] };
 
 /**
  * Lowest layer of which something is tuned; −1 for something below all layers; the number of layers
@@ -324,8 +294,4 @@ function lowestLayer({ slices, products = [] }: Tuning, config: ModelConfig): nu
 }
 
 /** Reads the only number of a tensor and disposes of the tensor. */
-function only(held: TensorHandle): number {
-  const [value] = held.values();
-  held.dispose();
-  return value;
-}
+const only = (held: TensorHandle): number => taken(held)[0];

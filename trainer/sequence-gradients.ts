@@ -1,14 +1,17 @@
 import type { Target } from '../data/label-reading';
 import { PROBLEMS } from '../delta/problems';
 import type { Tuning } from '../delta/tuning';
+import { concatenated } from '../foundation/concatenated';
 import { architectureOf, runLayers } from '../model/architectures';
 import type { Range } from '../model/operations';
+import { partsOf, type RowBatch, splitAt } from './batch-parts';
 import { ownTargetValues, taskLoss } from './loss';
-import { type LinearUse, TensorFlowNetwork, TOKEN_NUMBERS } from './network';
+import { type LinearUse, TensorFlowNetwork } from './network';
 import { NetworkWeights } from './network-weights';
 import { Ops, type Tensor } from './ops';
-import type { ProgramParts, RowBatch, RowInput } from './program';
-import { Session, type TensorFlow } from './session';
+import { type PartInputs, partFeeds, partInputs } from './part-inputs';
+import type { ProgramParts } from './program';
+import { lanesOf, Session, type TensorFlow, taken } from './session';
 
 /** Tuning of the task head alone. */
 export const TASK_HEAD_ALONE: Tuning = { slices: [] };
@@ -29,8 +32,9 @@ export type OfHeads = 'gates' | 'squares';
  */
 export class SequenceGradients {
   private readonly session: Session;
-  private readonly inputs: Record<Exclude<RowInput, 'hidden'> | 'mask' | 'parameters' | 'targets', Tensor>;
-  private readonly heads: Tensor[];
+  private readonly parameters: Tensor;
+  /** Inputs and ends of the parts of a batch that run at once. */
+  private readonly lanes: readonly { inputs: PartInputs; heads: readonly Tensor[] }[];
   /** True if sequences run one by one, because they share rows that the heads' slices multiply. */
   private readonly alone: boolean;
 
@@ -44,28 +48,26 @@ export class SequenceGradients {
     const { config } = checkpoint;
     const architecture = architectureOf(config);
     const ops = new Ops();
-    const inputs = {
-      words: ops.input('words', 'float32', [null, config.embeddingSize]),
-      numbers: ops.input('numbers', 'float32', [null, TOKEN_NUMBERS.length]),
-      mask: ops.input('mask', 'float32', [null, 1, 1, null]),
-      parameters: ops.input('parameters', 'float32', [layout.size]),
-      targets: ops.input('targets', 'float32', [null, outputs]),
-    };
-    const weights = new NetworkWeights(ops, checkpoint, TASK_HEAD_ALONE, layout.split(ops, inputs.parameters));
-    const net = new TensorFlowNetwork(ops, config, weights, inputs);
+    this.parameters = ops.input('parameters', 'float32', [layout.size]);
+    const weights = new NetworkWeights(ops, checkpoint, TASK_HEAD_ALONE, layout.split(ops, this.parameters));
     const taskHead = architecture.taskHead(config, PROBLEMS[objective.problem].taskHead);
-    const last = runLayers(net, config, taskHead.reads, architecture.embed(net, config), 0, config.layers);
-    const logits = taskHead.logits(net, config, last);
-    const { byLogits } = taskLoss(ops, logits, inputs.targets, ops.scalar(1), objective);
-    const gradients = (wanted: readonly Tensor[]) =>
-      net.tape.gradients(
-        logits,
-        byLogits,
-        wanted.map((tensor) => [tensor, 'all'] as const),
-      );
-    this.heads = ofHeads === 'gates' ? gates(ops, net.headOutputs, gradients) : squares(ops, parts, net, gradients);
-    this.alone = ofHeads === 'squares' && net.readsDistances;
-    this.inputs = inputs;
+    const lanes = Array.from({ length: parts.lanes ?? lanesOf(tf) }, (_, n) => {
+      const inputs = partInputs(ops, config, outputs, n);
+      const net = new TensorFlowNetwork(ops, config, weights, inputs);
+      const last = runLayers(net, config, taskHead.reads, architecture.embed(net, config), 0, config.layers);
+      const logits = taskHead.logits(net, config, last);
+      const { byLogits } = taskLoss(ops, logits, inputs.targets, ops.scalar(1), objective);
+      const gradients = (wanted: readonly Tensor[]) =>
+        net.tape.gradients(
+          logits,
+          byLogits,
+          wanted.map((tensor) => [tensor, 'all'] as const),
+        );
+      const heads = ofHeads === 'gates' ? gates(ops, net.headOutputs, gradients) : squares(ops, parts, net, gradients);
+      return { inputs, heads, alone: ofHeads === 'squares' && net.readsDistances };
+    });
+    this.lanes = lanes;
+    this.alone = lanes[0].alone;
     this.session = new Session(tf, ops);
   }
 
@@ -77,42 +79,29 @@ export class SequenceGradients {
    * @returns a list per layer // [B, H], row by row
    */
   at(head: Float32Array, batch: RowBatch, targets: readonly Target[]): Float32Array[] {
-    if (!this.alone) return this.run(head, batch, targets);
-    const layers = Array.from({ length: batch.B }, (_, row) => this.run(head, sequence(batch, row), [targets[row]]));
-    return layers[0].map((_, layer) => Float32Array.from(layers.flatMap((each) => [...each[layer]])));
-  }
-
-  private run(head: Float32Array, { rows, mask, B, S }: RowBatch, targets: readonly Target[]): Float32Array[] {
     const { layout, outputs, objective } = this.parts;
-    const wanted = ownTargetValues(targets, outputs, objective);
-    const perToken = (values: Float32Array) => ({ values, shape: [B * S, values.length / (B * S)] });
-    const held = this.session.run(
-      [
-        [this.inputs.words, perToken(rows.words!)],
-        [this.inputs.numbers, perToken(rows.numbers!)],
-        [this.inputs.mask, { values: mask, shape: [B, 1, 1, S] }],
-        [this.inputs.parameters, { values: head, shape: [layout.size] }],
-        [this.inputs.targets, { values: wanted, shape: [wanted.length / outputs, outputs] }],
-      ],
-      this.heads,
-    );
-    return held.map((layer) => {
-      const values = layer.values();
-      layer.dispose();
-      return values;
-    });
+    const values = ownTargetValues(targets, outputs, objective);
+    const width = values.length / batch.B;
+    const parts = this.alone ? splitAt(batch, batch.B) : partsOf(batch);
+    const { lanes } = this;
+    const found: Float32Array[][] = [];
+    for (let first = 0; first < parts.length; first += lanes.length) {
+      const group = parts.slice(first, first + lanes.length);
+      const feeds = group.flatMap((part, i) =>
+        partFeeds(lanes[i].inputs, part, values.subarray(part.first * width, (part.first + part.B) * width)),
+      );
+      const parameters = { values: head, shape: [layout.size] };
+      const ends = group.flatMap((_, i) => lanes[i].heads);
+      const held = this.session.run([...feeds, [this.parameters, parameters]], ends).map(taken);
+      const layers = held.length / group.length;
+      for (const i of group.keys()) found.push(held.slice(i * layers, (i + 1) * layers));
+    }
+    return found[0].map((_, layer) => concatenated(found.map((part) => part[layer])));
   }
 
   close(): void {
     this.session.close();
   }
-}
-
-/** One sequence of a batch. */
-function sequence({ rows, mask, B, S }: RowBatch, row: number): RowBatch {
-  const own = (values: Float32Array) => values.subarray((values.length / B) * row, (values.length / B) * (row + 1));
-  const named = Object.entries(rows).map(([name, values]) => [name, own(values)]);
-  return { rows: Object.fromEntries(named), mask: own(mask), B: 1, S };
 }
 
 type Gradients = (wanted: readonly Tensor[]) => ReadonlyMap<string, Tensor>;

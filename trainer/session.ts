@@ -26,6 +26,13 @@ export interface TensorFlow {
 /** Device on which TensorFlow computes. */
 export const deviceOf = (tf: TensorFlow): 'cpu' | 'cuda' => (tf.isUsingGpuDevice() ? 'cuda' : 'cpu');
 
+/**
+ * Number of graph runs' parts that TensorFlow computes at once on this device: one for each of its
+ * inter-op threads, which `infra/tensorflow.ts` sets.
+ */
+export const lanesOf = (tf: TensorFlow): number =>
+  deviceOf(tf) === 'cuda' ? 1 : Number(process.env.TF_NUM_INTEROP_THREADS ?? 1);
+
 /** Handle of a tensor in the engine, which holds its memory until `dispose`. */
 export class TensorHandle {
   constructor(
@@ -41,6 +48,13 @@ export class TensorHandle {
   dispose(): void {
     this.tf.deleteTensor(this.id);
   }
+}
+
+/** Copies a tensor's values out of the engine and disposes of the tensor. */
+export function taken(held: TensorHandle): Float32Array {
+  const values = held.values();
+  held.dispose();
+  return values;
 }
 
 /** Value for an input: an array, or a tensor in the engine. */
@@ -96,10 +110,7 @@ export class Session {
 
   /** Runs the graph and copies one fetched tensor out of the engine. */
   read(feeds: readonly (readonly [Tensor, Feed])[], fetch: Tensor): Float32Array {
-    const [handle] = this.run(feeds, [fetch]);
-    const values = handle.values();
-    handle.dispose();
-    return values;
+    return taken(this.run(feeds, [fetch])[0]);
   }
 
   /** Copies values into a tensor in the engine; the caller disposes of it. */

@@ -2,8 +2,8 @@ import { type Encoded, lengthsOf, padBatch } from '../data/batches';
 import { architectureOf } from '../model/architectures';
 import type { Checkpoint } from '../model/checkpoint';
 import { positionIds } from '../model/positions';
+import type { RowBatch } from './batch-parts';
 import { MASKED, TOKEN_NUMBERS } from './network';
-import type { RowBatch } from './program';
 
 /**
  * Rows of tokens as the network reads them. A word's embedding is read from the checkpoint when the

@@ -15,7 +15,6 @@ import { cancelled, diverged, failed, HifiError } from '../foundation/errors';
 import { relayed } from '../foundation/follow';
 import { peakResidentBytes } from '../foundation/process-memory';
 import { clock, intervalSince, StageMeter } from '../foundation/progress';
-import { usableCores } from '../foundation/usable-cores';
 import type { Checkpoint } from '../model/checkpoint';
 import { describeDelta } from './describe-delta';
 import { type LabelledRows, type TrainingInputs, targetsOf } from './inputs';
@@ -143,10 +142,9 @@ export class Run {
 
   /** @param set which of the sets of rows it is */
   private prefixPlace(part: FrozenPart, rows: readonly Encoded[], set: number): PrefixPlace {
-    const { prefixes, options } = this.request;
+    const { prefixes } = this.request;
     if (prefixes === undefined) return unlinkedFile(path.join(this.state, `prefix-${set}.f32`));
-    const engine = { device: deviceOf(this.tf), threads: options.threads ?? usableCores() };
-    return new PrefixFolder(prefixes).place(prefixName(part, rows, engine));
+    return new PrefixFolder(prefixes).place(prefixName(part, rows, deviceOf(this.tf)));
   }
 
   /** Chooses the learning rate, unless it is given or an interrupted run has chosen it. */

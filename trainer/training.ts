@@ -1,7 +1,8 @@
 import type { Target } from '../data/label-reading';
 import { diverged } from '../foundation/errors';
+import type { RowBatch } from './batch-parts';
 import { learningRate } from './optimizer';
-import type { Program, RowBatch } from './program';
+import type { Program } from './program';
 
 /** How the steps of one run go. */
 export interface Schedule {

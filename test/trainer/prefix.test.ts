@@ -14,10 +14,7 @@ const rows = [{ ids: Int32Array.of(2, 7, 3), typeIds: Uint8Array.of(0, 0, 0) }];
 /** Name of the file for the base with other fields in config.json, and for another graph. */
 const nameOf = (change: object = {}, lowest = 3, reads: Readout = 'mean', padTokenId = 0) => {
   const config = { ...base.config, padTokenId, raw: { ...base.config.raw, ...change } };
-  return prefixName({ checkpoint: { ...base, config }, program: { lowest, reads } }, rows, {
-    device: 'cpu',
-    threads: 2,
-  });
+  return prefixName({ checkpoint: { ...base, config }, program: { lowest, reads } }, rows, 'cpu');
 };
 
 test("the file of the frozen layers' output is another one if what the task head reads is", () => {

@@ -1,0 +1,43 @@
+/** Inputs of the graph with one row per token. // [B·S, width] each */
+export type RowInput = 'words' | 'numbers' | 'hidden';
+
+/** Batch as the network reads it: tokens, or the hidden states of the frozen layers. */
+export interface RowBatch {
+  rows: Partial<Record<RowInput, Float32Array>>;
+  mask: Float32Array; // [B, 1, 1, S]
+  B: number;
+  S: number;
+}
+
+/** Part of a batch, whole rows. */
+export interface BatchPart extends RowBatch {
+  /** Number of its first row in the batch. */
+  first: number;
+}
+
+/**
+ * Largest number of tokens of a part, with padding, unless one row is longer. It bounds the memory
+ * for any batch size.
+ */
+const PART_TOKENS = 512;
+/** The number of parts is a multiple of this, so that as many cores share a small batch. */
+const PARTS_MULTIPLE = 2;
+
+/**
+ * Splits a batch into parts of whole rows, as equal as possible. The split is a function of the
+ * batch's shape alone, since the gradient's bits depend on it.
+ */
+export function partsOf(batch: RowBatch): BatchPart[] {
+  const least = batch.B / Math.max(1, Math.floor(PART_TOKENS / batch.S));
+  return splitAt(batch, Math.min(batch.B, Math.ceil(least / PARTS_MULTIPLE) * PARTS_MULTIPLE));
+}
+
+/** Splits a batch into a number of parts. */
+export function splitAt({ rows, mask, B, S }: RowBatch, count: number): BatchPart[] {
+  return Array.from({ length: count }, (_, i) => {
+    const [first, end] = [i, i + 1].map((each) => Math.floor((each * B) / count));
+    const part = (values: Float32Array) => values.subarray((values.length / B) * first, (values.length / B) * end);
+    const named = Object.entries(rows).map(([name, values]) => [name, part(values)]);
+    return { rows: Object.fromEntries(named), mask: part(mask), B: end - first, S, first };
+  });
+}
