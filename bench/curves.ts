@@ -42,8 +42,8 @@ interface Step {
 }
 
 /**
- * Measures how time and memory grow, prints a row per curve with the exponent of its time, and draws
- * the curves.
+ * Measures how time and memory grow, prints a row per curve with the exponent of its time, and
+ * draws the curves.
  *
  * @param sequences largest sample of an analysis
  * @param out folder for curves.json and a picture per curve

@@ -5,7 +5,7 @@ import { architectureOf } from '../model/architectures';
 import { readModelConfig } from '../model/config';
 import { writeSafetensors } from '../model/safetensors-writer';
 
-/** Size of a BERT whose heads have 64 dimensions but in narrow models, and a vocabulary of 2,000. */
+/** Size of a BERT with a vocabulary of 2,000; its heads have 64 dimensions if d allows four. */
 export interface BertSize {
   layers: number;
   hiddenSize: number;

@@ -14,7 +14,8 @@ import { printedRatios, TABLE_HEAD } from './table';
 
 /*
  *   npm run bench -- --python PYTHON --cola FOLDER
- *     [--model M] [--rounds 10] [--only steps,analysis,jobs,start,services,store,shards,answers,curves]
+ *     [--model M] [--rounds 10]
+ *     [--only steps,analysis,jobs,start,services,store,shards,answers,curves]
  *     [--shapes 16x128,32x16] [--epochs 3] [--rows 8551] [--jobs hifi,hifi-mid-top,lora,lora-top]
  *     [--sequences 10000] [--answers latency,curve,throughput,many,training] [--out FOLDER]
  *     [--check] [--accept]
