@@ -130,8 +130,9 @@ export class JetStreamStore implements JobStore {
         if (error instanceof Conflict) continue;
         throw error;
       }
-      // If this fails, `repair` of any gateway does it.
-      await this.queue.add(id).catch((error) => this.log.warn({ job: id, err: error }, 'a new job is not offered yet'));
+      // The job is stored, so its caller need not wait. If the offer fails, `repair` of any gateway
+      // makes it.
+      void this.queue.add(id).catch((error) => this.log.warn({ job: id, err: error }, 'a new job is not offered yet'));
       return { record: job.record, created: true };
     }
   }
