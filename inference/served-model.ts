@@ -87,7 +87,7 @@ async function openBase(folder: string, threads: number): Promise<ServedModel> {
         return headOf(labelsOf(read.info), trainedLengths(read.info), served);
       },
       run: (batch, heads) => base.run(batch, deltasOf(heads)),
-      ...(base.runsEach && { runEach: (batch, heads) => base.runEach(batch, deltasOf(heads)) }),
+      runEach: (batch, heads) => base.runEach(batch, deltasOf(heads)),
       close: () => base.close(),
     };
   } catch (error) {

@@ -1,25 +1,49 @@
 import * as ort from 'onnxruntime-node';
 import type { TunedInputs } from '../model/tuned-arithmetic';
-import type { ServedDelta, TunedHeads } from './served-delta';
+import type { Of } from './layouts';
+import type { TunedHeads } from './served-delta';
 
 /** Inputs of a graph by name. */
 export type Feeds = Record<string, ort.Tensor>;
 
-/**
- * Inputs of a layer's graph for some deltas, each padded to as many heads as the longest. They
- * share memory with a delta that is alone.
- */
-export function feedsOf(
-  tuned: readonly TunedInputs[],
-  deltas: readonly (ServedDelta | undefined)[],
-  headDim: number,
-): Feeds {
-  return Object.assign({}, ...tuned.map((inputs) => feedsOfOne(inputs, deltas, headDim)));
+/** Stands for the base where a delta is a key. */
+const BASE = {};
+
+/** Inputs of the layers' tuned parts, cached: the same deltas often come again. */
+export class TunedFeeds {
+  /** Inputs of each delta, or of the base, by itself, layer by layer. They share its memory. */
+  private readonly single = new WeakMap<object, Feeds[]>();
+  /** Inputs of the last deltas that ran together, layer by layer. */
+  private readonly together: { of: readonly Of[]; feeds: Feeds }[] = [];
+
+  constructor(
+    private readonly inputs: readonly (readonly TunedInputs[])[],
+    private readonly headDim: number,
+  ) {}
+
+  /** Inputs of a layer for some deltas, each padded to as many heads as the longest. */
+  of(layer: number, of: readonly Of[]): Feeds {
+    if (of.length === 1) return this.ofOne(layer, of[0]);
+    const known = this.together[layer];
+    const isSame = known?.of.length === of.length && of.every((each, i) => each === known.of[i]);
+    if (!isSame) this.together[layer] = { of, feeds: this.made(layer, of) };
+    return this.together[layer].feeds;
+  }
+
+  private ofOne(layer: number, of: Of): Feeds {
+    const byLayer = this.single.get(of ?? BASE) ?? [];
+    this.single.set(of ?? BASE, byLayer);
+    byLayer[layer] ??= this.made(layer, [of]);
+    return byLayer[layer];
+  }
+
+  private made = (layer: number, of: readonly Of[]): Feeds =>
+    Object.assign({}, ...this.inputs[layer].map((inputs) => feedsOfOne(inputs, of, this.headDim)));
 }
 
-function feedsOfOne(inputs: TunedInputs, deltas: readonly (ServedDelta | undefined)[], headDim: number): Feeds {
+function feedsOfOne(inputs: TunedInputs, deltas: readonly Of[], headDim: number): Feeds {
   const { heads: H, width, axis } = inputs;
-  const all = deltas.map((delta) => delta?.heads(inputs) ?? none(inputs, headDim));
+  const all = deltas.map((delta) => delta?.heads(inputs) ?? NONE);
   const h = Math.max(...all.map(({ places }) => places.length));
   const [D, r] = [all.length, h * headDim];
   const places = new BigInt64Array(D * h).fill(BigInt(H));
@@ -44,11 +68,8 @@ function feedsOfOne(inputs: TunedInputs, deltas: readonly (ServedDelta | undefin
   };
 }
 
-/** Stands for a delta without tuned heads in a layer: a head of zeros, without a place. */
-const none = ({ width, heads }: TunedInputs, headDim: number): TunedHeads => ({
-  weights: new Float32Array(width * headDim),
-  places: Int32Array.of(heads),
-});
+/** Stands for a delta without tuned heads in a layer. */
+const NONE: TunedHeads = { weights: new Float32Array(0), places: new Int32Array(0) };
 
 /** Pads each row with zeros. // [rows, from] → [rows, to] */
 function paddedRows(values: Float32Array, rows: number, from: number, to: number): Float32Array {

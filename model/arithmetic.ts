@@ -23,6 +23,11 @@ export interface Arithmetic {
    * table's rows.
    */
   rows(table: Table, pick: PickRows): string;
+  /**
+   * Number of sets D of a dense layer's weights, int64 [1]. Distances, which all sequences share,
+   * then have rows for each set: [R, into] → [D, R, out]. Absent for one set.
+   */
+  readonly sets?: string;
 }
 
 /** Picks rows of a constant table. */

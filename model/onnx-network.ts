@@ -57,6 +57,8 @@ export class OnnxNetwork implements Operations<OnnxValue> {
     private readonly shapes: ReadonlyMap<string, readonly number[]>,
     /** `attention_mask`. [B, S] */
     readonly mask: string,
+    /** Sequences of the inputs that this network has, int64; absent for all in order. [B] */
+    private readonly sequences?: string,
   ) {
     const { maxPositions, padTokenId } = source.config;
     const [length, ids] = [() => this.length(), () => this.input('input_ids')];
@@ -90,6 +92,12 @@ export class OnnxNetwork implements Operations<OnnxValue> {
   /** The same network, continued in another arithmetic. */
   with(arithmetic: Arithmetic): OnnxNetwork {
     return new OnnxNetwork(this.graph, this.source, arithmetic, this.inputs, this.shapes, this.mask);
+  }
+
+  /** The same network in another arithmetic, for some sequences of the inputs. // int64 [N] */
+  ofSequences(sequences: string, arithmetic: Arithmetic): OnnxNetwork {
+    const mask = this.graph.node('Gather', [this.mask, sequences]); // [N, S]
+    return new OnnxNetwork(this.graph, this.source, arithmetic, this.inputs, this.shapes, mask, sequences);
   }
 
   embed = (module: string, index: TokenIndex) => this.rows(module, this.picker(index));
@@ -274,7 +282,8 @@ export class OnnxNetwork implements Operations<OnnxValue> {
     const factor = (x.factor ?? 1) * (rows.factor ?? 1);
     const wide = (product: string) => this.wide({ name: product, width: 0, narrow: true, factor });
     const tokens = this.transpose(this.operand(x), [0, 2, 1, 3]); // [B, H, count, dh]
-    const added = this.distances.scores(all.name, tokens, this.operand(rows), { rowOf, side, heads, wide });
+    const { sets } = this.arithmetic;
+    const added = this.distances.scores(all.name, tokens, this.operand(rows), { rowOf, side, heads, wide, sets });
     return this.like(all, this.graph.node('Add', [all.name, added]));
   }
 
@@ -351,6 +360,7 @@ export class OnnxNetwork implements Operations<OnnxValue> {
   private input(name: string): string {
     return this.once(name, () => {
       const given = this.graph.input(name, 'int64', ['B', 'S']);
+      if (this.sequences) return this.graph.node('Gather', [given, this.sequences]);
       if (!this.inputs.packed) return given;
       return this.graph.node('Gather', [this.graph.node('Reshape', [given, this.ints([-1])]), PACKING.tokens]);
     });

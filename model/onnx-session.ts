@@ -11,6 +11,11 @@ export interface SessionSettings {
   device: DeviceUsed;
   /** Number of threads of an operator. */
   threads: number;
+  /**
+   * Whether idle threads wait awake for the next operator of a run, which takes a core from other
+   * work but makes short runs shorter. Default: they sleep.
+   */
+  spins?: boolean;
 }
 
 /**
@@ -22,7 +27,7 @@ export interface SessionSettings {
  */
 export async function openSession(
   build: (weights: WeightsFile) => Uint8Array,
-  { device, threads }: SessionSettings,
+  { device, threads, spins = false }: SessionSettings,
 ): Promise<ort.InferenceSession> {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-graph-'));
   try {
@@ -38,8 +43,9 @@ export async function openSession(
       interOpNumThreads: 1,
       extra: {
         session: {
-          // Idle engine threads sleep: other work, or another session, can use the cores.
-          intra_op: { allow_spinning: '0' },
+          intra_op: { allow_spinning: spins ? '1' : '0' },
+          // Between runs all threads sleep: other work, or another session, can use the cores.
+          force_spinning_stop: '1',
           model_external_initializers_file_folder_path: folder,
         },
       },

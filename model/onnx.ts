@@ -135,9 +135,12 @@ export class OnnxGraph {
     this.given = inputs ?? new Set();
   }
 
-  /** Declares an input. A text in `shape` is a size that is known when the graph runs. */
+  /**
+   * Declares an input; once for each name. A text in `shape` is a size that is known when the graph
+   * runs.
+   */
   input(name: string, type: ElementType, shape: (number | string)[]): string {
-    this.inputs.push(valueInfo(name, type, shape));
+    if (!this.inputs.some((each) => each.name === name)) this.inputs.push(valueInfo(name, type, shape));
     return name;
   }
 

@@ -7,56 +7,91 @@ import { OnnxNetwork, type OnnxValue } from './onnx-network';
 import { TunedArithmetic, type TunedAxes, type TunedInputs } from './tuned-arithmetic';
 
 /**
- * Graphs that answer for many deltas on one base: the embeddings, each layer, and the task head.
- * Between them goes the tokens' state, float32 [D·B, S, d]: B sequences for each of D deltas.
+ * Graphs that answer for many deltas on one base: all layers below the last, the last layer, and
+ * the task head. Between them goes the tokens' state, float32 [N, S, d]: a row is a sequence of the
+ * batch, of one delta or of all that do not differ yet.
  */
 
 /** Name of the tokens' state as an input, and as an output. */
 export const STATE = { input: 'x', output: 'y' } as const;
 
-/** Inputs `input_ids`, `attention_mask` and, with segments, `token_type_ids`, int64 [B, S]. */
-export function embeddingGraph(source: GraphSource, weights?: WeightsFile): Uint8Array {
-  const { config } = source;
-  const graph = new OnnxGraph('embeddings', { weights });
-  const segments = config.typeVocabSize > 0;
-  const net = OnnxNetwork.start(graph, source, float32Arithmetic(graph), { positions: 'computed', segments });
-  const x = architectureOf(config).embed(net, config);
-  graph.output(STATE.output, net.wide(x), 'float32', ['B', 'S', config.hiddenSize]);
-  return graph.toModel();
-}
+/** Names of a layer's inputs that say which rows it has, int64. */
+export const rowInputs = (layer: number) => ({
+  /** Rows of the state before the layer that it reads. [states·B] */
+  from: `from ${layer}`,
+  /** Sequence of the batch of each row of its result. [deltas·B] */
+  sequences: `sequences ${layer}`,
+  /** D: each delta has as many of these rows. [1] */
+  deltas: `deltas ${layer}`,
+  /** D, or 1 if the deltas share the rows that it reads. [1] */
+  states: `states ${layer}`,
+});
 
-/** Graph of a layer, and its inputs beside the state and `attention_mask`. */
-export interface LayerGraph {
+/** Graph of some layers, whose heads' rows and columns are inputs. */
+export interface LayersGraph {
   model: Uint8Array;
-  tuned: readonly TunedInputs[];
-  /** False if it runs one delta at a time. */
-  together: boolean;
+  /** Inputs of each layer's tuned parts. */
+  tuned: readonly (readonly TunedInputs[])[];
 }
 
 /**
- * One layer, whose heads' rows and columns are inputs. Its deltas may share the state, unless the
- * task head reads the last token of it: then the state is [D·B, S, d].
- *
- * @param reads tokens that the task head reads; the last layer gives these alone, a single one
- *   twice
+ * Embeddings and all layers below the last. Inputs, beside those of the layers: `input_ids`,
+ * `attention_mask` and, with segments, `token_type_ids`, int64 [B, S].
  */
-export function layerGraph(source: GraphSource, layer: number, reads: Readout, weights?: WeightsFile): LayerGraph {
+export function lowerGraph(source: GraphSource, weights?: WeightsFile): LayersGraph {
+  const { config } = source;
+  const graph = new OnnxGraph('lower layers', { weights });
+  const segments = config.typeVocabSize > 0;
+  const net = OnnxNetwork.start(graph, source, float32Arithmetic(graph), { positions: 'computed', segments });
+  const tuned: (readonly TunedInputs[])[] = [];
+  let x = architectureOf(config).embed(net, config);
+  for (let layer = 0; layer < config.layers - 1; layer++) {
+    const { y, inputs } = tunedLayer(net, x, layer, 'every');
+    tuned.push(inputs);
+    x = y;
+  }
+  return { model: withState(net, x), tuned };
+}
+
+/**
+ * The last layer. Its deltas may share the state, unless the task head reads the last token of it.
+ * Inputs, beside those of the layer: the state, `attention_mask` and, for the last token,
+ * `input_ids`.
+ *
+ * @param reads tokens that the task head reads; the layer gives these alone, a single one twice
+ */
+export function lastGraph(source: GraphSource, reads: Readout, weights?: WeightsFile): LayersGraph {
+  const { layers, hiddenSize } = source.config;
+  const graph = new OnnxGraph('last layer', { weights });
+  const x = { name: graph.input(STATE.input, 'float32', ['N', 'S', hiddenSize]), width: hiddenSize };
+  const net = OnnxNetwork.start(graph, source, float32Arithmetic(graph), {});
+  const { net: own, y, inputs } = tunedLayer(net, x, layers - 1, reads);
+  return { model: withState(net, reads === 'mean' ? twice(graph, own.meanToken(y)) : y), tuned: [inputs] };
+}
+
+/** Encodes the graph with this value as the state that it gives. */
+function withState(net: OnnxNetwork, x: OnnxValue): Uint8Array {
+  net.graph.output(STATE.output, net.wide(x), 'float32', ['N', 'Sq', x.width]);
+  return net.graph.toModel();
+}
+
+/** One layer. @returns its result, and the network of that one's rows */
+function tunedLayer(net: OnnxNetwork, x: OnnxValue, layer: number, reads: Readout) {
+  const { graph, source } = net;
   const { config } = source;
   const architecture = architectureOf(config);
-  const graph = new OnnxGraph(`layer ${layer}`, { weights });
-  const state = graph.input(STATE.input, 'float32', ['N', 'S', config.hiddenSize]);
-  const arithmetic = new TunedArithmetic(graph, tunedAxes(config, layer), config.headDim);
-  const net = OnnxNetwork.start(graph, source, arithmetic, {});
-  const x = { name: state, width: config.hiddenSize };
+  const { from, sequences, deltas, states } = rowInputs(layer);
+  const counts = { deltas: graph.input(deltas, 'int64', [1]), states: graph.input(states, 'int64', [1]) };
+  const arithmetic = new TunedArithmetic(graph, counts, tunedAxes(config, layer), config.headDim);
+  const own = net.ofSequences(graph.input(sequences, 'int64', [`N ${layer}`]), arithmetic);
+  const rows = graph.node('Gather', [net.wide(x), graph.input(from, 'int64', [`from ${layer}`])]);
+  const read = { name: rows, width: x.width };
   const tokens = queryTokens(config, layer, reads);
-  const asking = tokens === 'all' ? x : twice(graph, askingTokens(net, x, tokens));
-  const heads = architecture.attend(net, config, layer, x, asking, tokens);
-  const own = { ...asking, name: arithmetic.own(asking.name) };
-  const after = architecture.afterHeads(net, config, layer, own, heads);
-  const y = layer === config.layers - 1 && reads === 'mean' ? twice(graph, net.meanToken(after)) : after;
-  graph.output(STATE.output, net.wide(y), 'float32', ['D·B', 'Sq', config.hiddenSize]);
-  const { inputs: tuned, together } = arithmetic;
-  return { model: graph.toModel(), tuned, together };
+  const asking = tokens === 'all' ? read : twice(graph, askingTokens(own, read, tokens));
+  const heads = architecture.attend(own, config, layer, read, asking, tokens);
+  const asked = { ...asking, name: arithmetic.own(asking.name) };
+  const y = architecture.afterHeads(own, config, layer, asked, heads);
+  return { net: own, y, inputs: arithmetic.inputs };
 }
 
 /**

@@ -33,13 +33,13 @@ export interface TunedInputs {
 /** Axis by which each tuned module of a graph is tuned; others stay as they are. */
 export type TunedAxes = ReadonlyMap<string, TunedInputs['axis']>;
 
-/** Inputs of a graph with tuned layers that say how its values are laid out, int64 [1]. */
-export const COUNTS = {
+/** Numbers by which the values of a tuned layer are laid out: names of int64 values of shape [1]. */
+export interface TunedCounts {
   /** D. */
-  deltas: 'deltas',
-  /** 1 if the deltas share the graph's state, else D. */
-  states: 'states',
-} as const;
+  deltas: string;
+  /** 1 if the deltas share the layer's input, else D. */
+  states: string;
+}
 
 /** Values that a tuned layer reads. */
 interface LayerInput {
@@ -47,6 +47,8 @@ interface LayerInput {
   x: string;
   /** [1 or D, B·S, into] */
   tokens: string;
+  /** 1 or D. */
+  states: string;
   /** Outputs of the base. [1 or D, B·S, out] */
   outputs: string;
 }
@@ -67,22 +69,22 @@ const BLOCK = 128;
 export class TunedArithmetic implements Arithmetic {
   /** Inputs of each tuned layer so far. */
   readonly inputs: TunedInputs[] = [];
-  /** False if distances are the input of a tuned layer: one delta at a time can run. */
-  together = true;
   private readonly frozen: Arithmetic;
-  private readonly deltas: string;
-  /** Number of states that values are laid out for so far: that of the graph's, then D. */
+  /** D. */
+  readonly sets: string;
+  /** Number of states that values are laid out for so far: that of the layer's input, then D. */
   private states: string;
   private readonly shapes = new Map<string, string>();
 
   constructor(
     private readonly graph: OnnxGraph,
+    counts: TunedCounts,
     private readonly axes: TunedAxes,
     private readonly headDim: number,
   ) {
     this.frozen = float32Arithmetic(graph);
-    this.deltas = graph.input(COUNTS.deltas, 'int64', [1]);
-    this.states = graph.input(COUNTS.states, 'int64', [1]);
+    this.sets = counts.deltas;
+    this.states = counts.states;
   }
 
   narrow = (x: string) => x;
@@ -94,13 +96,15 @@ export class TunedArithmetic implements Arithmetic {
   dense(x: string, layer: DenseLayer): string {
     const base = this.frozen.dense(x, layer); // [B, S, out] or [D·B, S, out]
     const inputs = this.declare(layer);
-    if (inputs === undefined) return base;
     const { graph } = this;
-    const outputs = this.byDelta(base, layer.out); // [1 or D, B·S, out]
-    const input = { x, tokens: this.byDelta(x, layer.into), outputs };
+    const states = layer.distances ? graph.ints([1]) : this.states;
+    const byDelta = (value: string, width: number) => graph.node('Reshape', [value, this.joined(states, -1, width)]);
+    const repeated = this.joined(this.sets, 1, 1);
+    if (inputs === undefined) return layer.distances ? graph.node('Expand', [base, repeated]) : base;
+    const outputs = byDelta(base, layer.out); // [1 or D, B·S, out]
+    const input = { x, tokens: byDelta(x, layer.into), states, outputs };
     const tuned = new OnnxGraph(`${layer.module} tuned`, { parent: graph });
     const frozen = new OnnxGraph(`${layer.module} frozen`, { parent: graph });
-    const repeated = this.joined(this.deltas, 1, 1);
     const all = graph.node('If', [inputs.any], {
       attributes: {
         then_branch: branch(
@@ -110,7 +114,7 @@ export class TunedArithmetic implements Arithmetic {
         else_branch: branch(frozen, frozen.node('Expand', [outputs, repeated])),
       },
     }); // [D, B·S, out]
-    return graph.node('Reshape', [all, this.sequences(x, base, layer.out)]);
+    return layer.distances ? all : graph.node('Reshape', [all, this.sequences(x, base, layer.out)]);
   }
 
   /**
@@ -120,18 +124,17 @@ export class TunedArithmetic implements Arithmetic {
   own(x: string): string {
     const { graph } = this;
     const rows = graph.node('Reshape', [x, this.joined(this.states, -1)]);
-    const repeated = graph.node('Expand', [rows, this.joined(this.deltas, 1)]);
-    this.states = this.deltas;
+    const repeated = graph.node('Expand', [rows, this.joined(this.sets, 1)]);
+    this.states = this.sets;
     return graph.node('Reshape', [repeated, this.sequences(x, x)]);
   }
 
   /** Declares a layer's inputs, if its module is tuned. */
-  private declare({ module: name, into, out, bias, distances }: DenseLayer): TunedInputs | undefined {
+  private declare({ module: name, into, out, bias }: DenseLayer): TunedInputs | undefined {
     // A layer with some of a module's features is named after the first of them.
     const [, module, first = 0] = this.axes.has(name) ? [name, name] : (/^(.*)\.(\d+)$/.exec(name) ?? [name, name]);
     const along = this.axes.get(module);
     if (along === undefined) return undefined;
-    if (distances) this.together = false;
     const features: Range = [Number(first), Number(first) + out];
     const known = this.inputs.find((each) => each.module === module && each.features[0] === features[0]);
     if (known) return known;
@@ -190,20 +193,17 @@ export class TunedArithmetic implements Arithmetic {
    * Product of tokens and tuned rows, as a sum of products of at most {@link BLOCK} terms: longer
    * sums are in blocks whose size depends on r.
    */
-  private inBlocks(graph: OnnxGraph, { x, tokens }: LayerInput, weights: string, into: number): string {
+  private inBlocks(graph: OnnxGraph, { x, tokens, states }: LayerInput, weights: string, into: number): string {
     let parts = Math.ceil(into / BLOCK);
     while (into % parts !== 0) parts++;
     if (parts === 1) return graph.node('MatMul', [tokens, weights]);
-    const cut = graph.node('Reshape', [x, this.joined(this.states, -1, parts, into / parts)]);
-    const rows = graph.node('Reshape', [weights, this.joined(this.deltas, parts, into / parts, -1)]); // [D, P, into/P, r]
+    const cut = graph.node('Reshape', [x, this.joined(states, -1, parts, into / parts)]);
+    const rows = graph.node('Reshape', [weights, this.joined(this.sets, parts, into / parts, -1)]); // [D, P, into/P, r]
     const products = graph.node('MatMul', [graph.node('Transpose', [cut], perm(0, 2, 1, 3)), rows]); // [D, P, B·S, r]
     const attributes = { axis: { int: 1 }, num_outputs: { int: parts } };
     const sum = graph.node('Sum', graph.nodeOf(parts, 'Split', [products], { attributes }));
     return graph.node('Squeeze', [sum, graph.ints([1])]);
   }
-
-  /** // [B or D·B, S, n] → [1 or D, B·S, n] */
-  private byDelta = (x: string, width: number) => this.graph.node('Reshape', [x, this.joined(this.states, -1, width)]);
 
   /** Shape [count, ...sizes]. */
   private joined(count: string, ...sizes: number[]): string {
