@@ -16,18 +16,18 @@ export interface Layout {
 }
 
 /**
- * Rows of each layer, if every delta reads all sequences. Deltas share the layers below their
- * lowest tuned one, and what the base computes in that layer.
+ * Rows of each layer and of the task heads, if every delta reads all sequences. Deltas share the
+ * layers below their lowest tuned one, and what the base computes in that layer.
  *
  * @param B number of sequences
  * @param L number of layers
- * @param apart whether the last layer reads rows of each delta
+ * @param apart first layer that must read rows of each delta, at most L
  */
-export function layoutsTogether(deltas: readonly ServedDelta[], B: number, L: number, apart: boolean): Layout[] {
+export function layoutsTogether(deltas: readonly ServedDelta[], B: number, L: number, apart: number): Layout[] {
   let before: readonly Of[] = [undefined];
-  return Array.from({ length: L }, (_, layer) => {
-    const of = startingAt(before, deltas, layer);
-    const shared = before.length === 1 && !(apart && layer === L - 1);
+  return Array.from({ length: L + 1 }, (_, layer) => {
+    const of = layer < L ? startingAt(before, deltas, layer) : deltas;
+    const shared = before.length === 1 && layer < apart;
     const read = shared ? before : of.map((each) => (before.includes(each) ? each : undefined));
     const from = rows(
       read.map((each) => before.indexOf(each)),
@@ -39,15 +39,15 @@ export function layoutsTogether(deltas: readonly ServedDelta[], B: number, L: nu
 }
 
 /**
- * Rows of each layer, if each delta reads a sequence of its own. They part at the lowest tuned
- * layer of all.
+ * Rows of each layer and of the task heads, if each delta reads a sequence of its own. They part at
+ * the lowest tuned layer of all.
  *
  * @param L number of layers
  */
 export function layoutsApart(deltas: readonly ServedDelta[], L: number): Layout[] {
   const lowest = Math.min(...deltas.map((delta) => delta.lowest));
   const all = rows([0], deltas.length);
-  return Array.from({ length: L }, (_, layer) => {
+  return Array.from({ length: L + 1 }, (_, layer) => {
     const of = layer < lowest ? [undefined] : deltas;
     return { of, states: of.length, from: all, sequences: all };
   });

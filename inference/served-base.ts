@@ -1,10 +1,10 @@
 import * as ort from 'onnxruntime-node';
 import type { PaddedBatch } from '../data/batches';
-import type { Readout, TaskHeadKind } from '../model/architecture';
+import type { TaskHeadKind } from '../model/architecture';
 import type { Checkpoint } from '../model/checkpoint';
 import type { WeightsFile } from '../model/onnx';
 import { openSession, type SessionSettings } from '../model/onnx-session';
-import { lastGraph, lowerGraph, rowInputs, STATE, taskHeadGraph } from '../model/serving-graphs';
+import { LOGITS, lastGraph, lowerGraph, rowInputs, STATE } from '../model/serving-graphs';
 import type { TunedInputs } from '../model/tuned-arithmetic';
 import { type Layout, layoutsApart, layoutsTogether } from './layouts';
 import type { ServedDelta } from './served-delta';
@@ -24,9 +24,8 @@ const COLUMNS_OF_A_THREAD = 65;
  */
 export class ServedBase {
   private readonly tuned: TunedFeeds;
-  /** The last layer, by what the task head reads. */
-  private readonly lasts = new Map<Readout, Promise<ort.InferenceSession>>();
-  private readonly heads = new Map<TaskHeadKind, Promise<ort.InferenceSession>>();
+  /** The last layer with the task heads of a kind. */
+  private readonly lasts = new Map<TaskHeadKind, Promise<ort.InferenceSession>>();
 
   private constructor(
     readonly checkpoint: Checkpoint,
@@ -43,8 +42,8 @@ export class ServedBase {
   static async open(checkpoint: Checkpoint, threads: number): Promise<ServedBase> {
     const most = Math.max(1, Math.floor(checkpoint.config.hiddenSize / COLUMNS_OF_A_THREAD));
     const settings: SessionSettings = { device: 'cpu', threads: Math.min(threads, most), spins: true };
-    // Every readout has the same inputs.
-    const { tuned: last } = lastGraph(checkpoint, 'every');
+    // The last layer has the same tuned parts for every kind of task head.
+    const { tuned: last } = lastGraph(checkpoint, 'token');
     let inputs = last;
     const lower = await openSession((weights) => {
       const { model, tuned } = lowerGraph(checkpoint, weights);
@@ -57,63 +56,54 @@ export class ServedBase {
   /**
    * Computes the logits of a batch with each delta.
    *
-   * @param deltas with one readout
+   * @param deltas with task heads of one kind
    * @returns for each delta [B, C], or [B, S, C] of tokens
    */
-  async run(batch: PaddedBatch, deltas: readonly ServedDelta[]): Promise<Float32Array[]> {
-    const [{ reads }] = deltas;
+  run(batch: PaddedBatch, deltas: readonly ServedDelta[]): Promise<Float32Array[]> {
     const { layers: L } = this.checkpoint.config;
     // The task head reads the base's last token of a sequence, or each delta's own.
-    const layouts = layoutsTogether(deltas, batch.B, L, reads === 'last');
-    const values = await this.encoded(batch, layouts, reads);
-    const { of } = layouts[L - 1];
-    const logits: Float32Array[] = [];
-    for (const delta of deltas) {
-      const place = of.indexOf(delta.lowest < L ? delta : undefined);
-      logits.push(await this.logits(delta, part(values, place, of.length), batch));
-    }
-    return logits;
+    const apart = deltas[0].reads === 'last' ? L - 1 : L;
+    return this.logits(batch, deltas, layoutsTogether(deltas, batch.B, L, apart));
   }
 
   /**
    * Computes the logits of each sequence with a delta of its own.
    *
-   * @param deltas those of the sequences, all with one readout // [B]
+   * @param deltas those of the sequences, with task heads of one kind // [B]
    * @returns for each sequence [C], or [S, C] of tokens
    */
-  async runEach(batch: PaddedBatch, deltas: readonly ServedDelta[]): Promise<Float32Array[]> {
-    const layouts = layoutsApart(deltas, this.checkpoint.config.layers);
-    const values = await this.encoded(batch, layouts, deltas[0].reads);
-    const logits: Float32Array[] = [];
-    for (const [i, row] of rowsOf(batch).entries()) {
-      logits.push(await this.logits(deltas[i], part(values, i, batch.B), row));
-    }
-    return logits;
+  runEach(batch: PaddedBatch, deltas: readonly ServedDelta[]): Promise<Float32Array[]> {
+    return this.logits(batch, deltas, layoutsApart(deltas, this.checkpoint.config.layers));
   }
 
   async close(): Promise<void> {
-    const others = await Promise.all([...this.lasts.values(), ...this.heads.values()]);
-    await Promise.all([this.lower, ...others].map((session) => session.release()));
+    const lasts = await Promise.all(this.lasts.values());
+    await Promise.all([this.lower, ...lasts].map((session) => session.release()));
     this.checkpoint.close();
   }
 
-  /**
-   * Tokens that the task head reads, after all layers: of each delta as many sequences; a single
-   * token comes twice. // float32 [N, S or 2, d]
-   */
-  private async encoded(batch: PaddedBatch, layouts: readonly Layout[], reads: Readout): Promise<Float32Array> {
-    const below = layouts.slice(0, -1).map((layout, layer) => this.layerFeeds(layer, layout));
-    const state = await this.lower.run(Object.assign(tokenFeeds(this.lower, batch), ...below));
-    const session = await this.last(reads);
-    const last = this.layerFeeds(below.length, layouts[below.length]);
-    const { [STATE.output]: output } = await session.run({
-      [STATE.input]: state[STATE.output],
-      ...tokenFeeds(session, batch),
-      ...last,
+  private async logits(
+    batch: PaddedBatch,
+    deltas: readonly ServedDelta[],
+    layouts: readonly Layout[],
+  ): Promise<Float32Array[]> {
+    const { lower } = this;
+    const [{ kind, reads }] = deltas;
+    const last = await this.last(kind);
+    const feeds = layouts.map((layout, layer) => this.layerFeeds(layer, layout));
+    const state = await lower.run(Object.assign(tokenFeeds(lower, batch), ...feeds.slice(0, -2)));
+    const own = { [STATE.input]: state[STATE.output], ...tokenFeeds(last, batch) };
+    const { [LOGITS]: all } = await last.run(Object.assign(own, ...feeds.slice(-2)));
+    const [, rows, C] = all.dims;
+    const size = rows * C;
+    return deltas.map(({ outputs }, i) => {
+      const values = (all.data as Float32Array).subarray(i * size, (i + 1) * size);
+      // A task head that reads a single token has it twice.
+      return cut(values, [rows, C], reads === 'every' ? 1 : 2, outputs);
     });
-    return output.data as Float32Array;
   }
 
+  /** Inputs of a layer, or after the last one those of the task heads. */
   private layerFeeds(layer: number, { of, states, from, sequences }: Layout): Feeds {
     const names = rowInputs(layer);
     return {
@@ -125,36 +115,13 @@ export class ServedBase {
     };
   }
 
-  private async logits(delta: ServedDelta, x: Float32Array, batch: PaddedBatch): Promise<Float32Array> {
-    const { B, S } = batch;
-    const session = await this.head(delta.kind);
-    const { hiddenSize: d } = this.checkpoint.config;
-    const tensors = [...delta.taskHead].map(([name, { shape, values }]) => [
-      name,
-      new ort.Tensor('float32', values, shape),
-    ]);
-    const { logits } = await session.run({
-      [STATE.input]: new ort.Tensor('float32', x, [B, x.length / (B * d), d]),
-      ...tokenFeeds(session, batch),
-      ...Object.fromEntries(tensors),
-    });
-    const tokens = delta.reads === 'every' ? S : 1;
-    return cut(logits.data as Float32Array, [B, ...logits.dims.slice(1)], tokens, delta.outputs);
-  }
-
-  private head(kind: TaskHeadKind): Promise<ort.InferenceSession> {
-    return once(this.heads, kind, () => openSession(() => taskHeadGraph(this.checkpoint, kind), this.settings));
-  }
-
-  private last(reads: Readout): Promise<ort.InferenceSession> {
-    const build = (weights: WeightsFile) => lastGraph(this.checkpoint, reads, weights).model;
-    return once(this.lasts, reads, () => openSession(build, this.settings));
+  private last(kind: TaskHeadKind): Promise<ort.InferenceSession> {
+    const build = (weights: WeightsFile) => lastGraph(this.checkpoint, kind, weights).model;
+    const made = this.lasts.get(kind) ?? openSession(build, this.settings);
+    this.lasts.set(kind, made);
+    return made;
   }
 }
-
-/** One of several parts of the same size. */
-const part = (values: Float32Array, place: number, count: number) =>
-  values.subarray((place * values.length) / count, ((place + 1) * values.length) / count);
 
 /** Each row of a batch by itself. */
 export function rowsOf({ B, S, ids, typeIds, mask, lengths }: PaddedBatch): PaddedBatch[] {
@@ -164,13 +131,12 @@ export function rowsOf({ B, S, ids, typeIds, mask, lengths }: PaddedBatch): Padd
   });
 }
 
-/** Leaves out rows and columns at the end. // [B, R, C] → [B, rows, columns] */
-function cut(values: Float32Array, [B, R, C]: readonly number[], rows: number, columns: number): Float32Array {
-  if (R === rows && C === columns) return values;
-  const left = new Float32Array(B * rows * columns);
-  for (let row = 0; row < B * rows; row++) {
-    const from = (Math.floor(row / rows) * R + (row % rows)) * C;
-    left.set(values.subarray(from, from + columns), row * columns);
+/** Takes the first columns of each `step`-th row. // [R, C] → [R/step, columns] */
+function cut(values: Float32Array, [R, C]: readonly [number, number], step: number, columns: number): Float32Array {
+  if (step === 1 && C === columns) return values;
+  const left = new Float32Array((R / step) * columns);
+  for (let row = 0; row < R; row += step) {
+    left.set(values.subarray(row * C, row * C + columns), (row / step) * columns);
   }
   return left;
 }
@@ -182,10 +148,4 @@ function tokenFeeds({ inputNames }: ort.InferenceSession, { B, S, ...batch }: Pa
   const given = { input_ids: batch.ids, token_type_ids: batch.typeIds, attention_mask: batch.mask };
   const used = Object.entries(given).filter(([name]) => inputNames.includes(name));
   return Object.fromEntries(used.map(([name, values]) => [name, integers(BigInt64Array.from(values, BigInt), [B, S])]));
-}
-
-function once<Key, Made>(map: Map<Key, Promise<Made>>, key: Key, make: () => Promise<Made>): Promise<Made> {
-  const made = map.get(key) ?? make();
-  map.set(key, made);
-  return made;
 }

@@ -1,16 +1,16 @@
-import type { Delta } from '../delta/delta';
+import type { Delta, DeltaTensor } from '../delta/delta';
 import { outputsOf, taskHeadKindOf } from '../delta/delta-info';
 import { type Slice, takeSlice, tunedSlices } from '../delta/slices';
 import type { Readout, TaskHeadKind } from '../model/architecture';
 import { architectureOf } from '../model/architectures';
-import { transposed } from '../model/arithmetic';
 import type { Checkpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
+import { blocksOf } from '../model/given-weights';
 import type { TunedInputs } from '../model/tuned-arithmetic';
 
 /** Tuned heads of one dense layer, as its graph takes them. */
 export interface TunedHeads {
-  /** Rows [width, h·dh], columns [h·dh, width]. */
+  /** Rows [P, h·dh, width/P], columns [h·dh, width]. */
   weights: Float32Array;
   /** [h·dh] */
   biases?: Float32Array;
@@ -18,9 +18,10 @@ export interface TunedHeads {
   places: Int32Array;
 }
 
-/** Tensor of a task head, as its graph takes it: matrices are transposed. */
+/** Tensor of a task head, as its graph takes it. */
 export interface HeadTensor {
-  shape: number[];
+  /** [P, out, into/P] of a matrix; [1, out] of other tensors. */
+  shape: readonly [blocks: number, out: number, across?: number];
   values: Float32Array;
 }
 
@@ -32,7 +33,7 @@ export interface ServedDelta {
   kind: TaskHeadKind;
   /** C. */
   outputs: number;
-  /** Tensors of the task head by name, for at least two logits. */
+  /** Tensors of the task head by name. */
   taskHead: ReadonlyMap<string, HeadTensor>;
   /** Size in bytes. */
   bytes: number;
@@ -41,7 +42,7 @@ export interface ServedDelta {
 }
 
 /** Tensors of a task head by name, as a delta or checkpoint stores them. */
-type StoredHead = ReadonlyMap<string, HeadTensor>;
+type StoredHead = ReadonlyMap<string, DeltaTensor>;
 
 /**
  * Prepares a delta that tunes heads.
@@ -93,28 +94,28 @@ const headsIn =
 export function untuned(config: ModelConfig, kind: TaskHeadKind, stored: StoredHead): ServedDelta {
   const { reads, output } = architectureOf(config).taskHead(config, kind);
   const [outputs] = stored.get(`${output}.weight`)!.shape;
-  const taskHead = new Map(
-    [...stored].map(([name, tensor]) => [name, asInput(name.startsWith(`${output}.`) ? ofTwo(tensor) : tensor)]),
-  );
+  const taskHead = new Map([...stored].map(([name, tensor]) => [name, asInput(tensor)]));
   const bytes = [...taskHead.values()].reduce((sum, { values }) => sum + values.byteLength, 0);
   return { lowest: config.layers, reads, kind, outputs, taskHead, bytes, heads: () => undefined };
 }
 
-/**
- * Adds a row of zeros to a single one: a product with one column takes another kernel in
- * onnxruntime, whose bits depend on the number of rows.
- */
-function ofTwo({ shape: [rows, ...across], values }: HeadTensor): HeadTensor {
-  if (rows > 1) return { shape: [rows, ...across], values };
-  const two = new Float32Array(2 * values.length);
-  two.set(values);
-  return { shape: [2, ...across], values: two };
+function asInput({ shape: [out, into], values }: DeltaTensor): HeadTensor {
+  if (into === undefined) return { shape: [1, out], values: values.slice() };
+  const blocks = blocksOf(into);
+  return { shape: [blocks, out, into / blocks], values: inBlocks(values, out, blocks) };
 }
 
-function asInput({ shape, values }: HeadTensor): HeadTensor {
-  if (shape.length !== 2) return { shape, values };
-  const [rows, columns] = shape;
-  return { shape: [columns, rows], values: transposed(values, rows, columns) };
+/** Cuts each row in blocks. // [rows, width] → [P, rows, width/P] */
+function inBlocks(values: Float32Array, rows: number, blocks: number): Float32Array {
+  if (blocks === 1) return values.slice();
+  const cut = new Float32Array(values.length);
+  const size = values.length / (rows * blocks);
+  for (let from = 0, row = 0; row < rows; row++) {
+    for (let block = 0; block < blocks; block++, from += size) {
+      cut.set(values.subarray(from, from + size), (block * rows + row) * size);
+    }
+  }
+  return cut;
 }
 
 /** Tuned features of a module that a dense layer of it has. */
@@ -154,7 +155,7 @@ function headsOf(
     const base = takeSlice(whole, [width, whole.length / width], { axis, indices: places });
     return { weights: weights.map((value, i) => value - base[i]) };
   }
-  const rows = { weights: transposed(weights, to - from, width) };
+  const rows = { weights: inBlocks(weights, to - from, blocksOf(width)) };
   if (biases === undefined) return rows;
   if (tuned.biases) return { ...rows, biases: tuned.biases.slice(from, to) };
   const whole = checkpoint.tensor(`${module}.bias`);

@@ -1,7 +1,8 @@
 import * as ort from 'onnxruntime-node';
+import { blocksOf } from '../model/given-weights';
 import type { TunedInputs } from '../model/tuned-arithmetic';
 import type { Of } from './layouts';
-import type { TunedHeads } from './served-delta';
+import type { ServedDelta, TunedHeads } from './served-delta';
 
 /** Inputs of a graph by name. */
 export type Feeds = Record<string, ort.Tensor>;
@@ -37,8 +38,11 @@ export class TunedFeeds {
     return byLayer[layer];
   }
 
-  private made = (layer: number, of: readonly Of[]): Feeds =>
-    Object.assign({}, ...this.inputs[layer].map((inputs) => feedsOfOne(inputs, of, this.headDim)));
+  /** Inputs of a layer; those of the task head follow the last one's. */
+  private made(layer: number, of: readonly Of[]): Feeds {
+    if (layer === this.inputs.length) return taskHeadFeeds(of as readonly ServedDelta[]);
+    return Object.assign({}, ...this.inputs[layer].map((inputs) => feedsOfOne(inputs, of, this.headDim)));
+  }
 }
 
 function feedsOfOne(inputs: TunedInputs, deltas: readonly Of[], headDim: number): Feeds {
@@ -54,35 +58,60 @@ function feedsOfOne(inputs: TunedInputs, deltas: readonly Of[], headDim: number)
       if (place < H) isTuned[i * H + place] = 1;
     }
   }
-  const isRows = axis === 'rows';
-  const weights = all.map((each) =>
-    isRows ? paddedRows(each.weights, width, each.places.length * headDim, r) : each.weights,
+  const P = axis === 'rows' ? blocksOf(width) : 1;
+  const none = new Float32Array(0);
+  const weights = stacked(
+    all.map((each) => each.weights),
+    P,
+    (r * width) / P,
   );
-  const biases = all.map((each) => each.biases ?? new Float32Array(0));
+  const biases = stacked(
+    all.map((each) => each.biases ?? none),
+    1,
+    r,
+  );
   return {
     [inputs.any]: new ort.Tensor('bool', Uint8Array.of(Number(isTuned.includes(1))), [1]),
     [inputs.places]: new ort.Tensor('int64', places, [D, h]),
-    [inputs.weights]: new ort.Tensor('float32', joined(weights, r * width), isRows ? [D, width, r] : [D, r, width]),
+    [inputs.weights]: new ort.Tensor('float32', weights, axis === 'rows' ? [D, P, r, width / P] : [D, r, width]),
     ...(inputs.tuned && { [inputs.tuned]: new ort.Tensor('bool', isTuned, [D, 1, H, 1]) }),
-    ...(inputs.biases && { [inputs.biases]: new ort.Tensor('float32', joined(biases, r), [D, 1, r]) }),
+    ...(inputs.biases && { [inputs.biases]: new ort.Tensor('float32', biases, [D, 1, r]) }),
   };
+}
+
+/**
+ * Inputs of task heads, with as many outputs as that with the most has; two at least, since a
+ * product with one column takes another kernel in onnxruntime, whose bits depend on the number of
+ * rows.
+ */
+function taskHeadFeeds(deltas: readonly ServedDelta[]): Feeds {
+  const feeds: Feeds = {};
+  for (const name of deltas[0].taskHead.keys()) {
+    const all = deltas.map(({ taskHead }) => taskHead.get(name)!);
+    const out = Math.max(2, ...all.map(({ shape }) => shape[1]));
+    const [blocks, , ...across] = all[0].shape;
+    const values = all.map((each) => each.values);
+    const whole = stacked(values, blocks, out * (across[0] ?? 1));
+    feeds[name] = new ort.Tensor('float32', whole, [deltas.length, blocks, out, ...(across as number[])]);
+  }
+  return feeds;
 }
 
 /** Stands for a delta without tuned heads in a layer. */
 const NONE: TunedHeads = { weights: new Float32Array(0), places: new Int32Array(0) };
 
-/** Pads each row with zeros. // [rows, from] → [rows, to] */
-function paddedRows(values: Float32Array, rows: number, from: number, to: number): Float32Array {
-  if (from === to) return values;
-  const padded = new Float32Array(rows * to);
-  for (let row = 0; row < rows; row++) padded.set(values.subarray(row * from, (row + 1) * from), row * to);
-  return padded;
-}
-
-/** Parts one after the other, each padded with zeros to `size` numbers. */
-function joined(parts: readonly Float32Array[], size: number): Float32Array {
-  if (parts.length === 1 && parts[0].length === size) return parts[0];
-  const all = new Float32Array(parts.length * size);
-  for (const [i, part] of parts.entries()) all.set(part, i * size);
+/**
+ * Puts parts one after the other, each block of them padded with zeros to `size` numbers. A single
+ * part that needs none stays as it is. // [P, ≤ size] each → [D, P, size]
+ */
+function stacked(parts: readonly Float32Array[], blocks: number, size: number): Float32Array {
+  if (parts.length === 1 && parts[0].length === blocks * size) return parts[0];
+  const all = new Float32Array(parts.length * blocks * size);
+  for (const [i, part] of parts.entries()) {
+    const own = part.length / blocks;
+    for (let block = 0; block < blocks; block++) {
+      all.set(part.subarray(block * own, (block + 1) * own), (i * blocks + block) * size);
+    }
+  }
   return all;
 }

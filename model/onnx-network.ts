@@ -114,11 +114,19 @@ export class OnnxNetwork implements Operations<OnnxValue> {
   }
 
   layerNorm(x: OnnxValue, module: string, epsilon: number): OnnxValue {
-    const constants = [`${module}.weight`, `${module}.bias`]
+    const { graph } = this;
+    const [scale, ...offset] = [`${module}.weight`, `${module}.bias`]
       .filter((name) => this.shapes.has(name))
       .map((name) => this.stored(name));
     const attributes = { axis: { int: -1 }, epsilon: { float: epsilon } };
-    return this.like(x, this.graph.node('LayerNormalization', [this.wide(x), ...constants], { attributes }));
+    const norm = (...constants: string[]) =>
+      graph.node('LayerNormalization', [this.wide(x), ...constants], { attributes });
+    if (!graph.isInput(scale)) return this.like(x, norm(scale, ...offset));
+    // By several sets of scales onnxruntime's operator gives other bits than by one.
+    const [width] = this.shape(`${module}.weight`);
+    const ones = this.once(`${width} ones`, () => graph.constant('float32', [width], new Float32Array(width).fill(1)));
+    const scaled = graph.node('Mul', [norm(ones), scale]);
+    return this.like(x, offset.length > 0 ? graph.node('Add', [scaled, ...offset]) : scaled);
   }
 
   /** In the operators that onnxruntime fuses to one. */

@@ -1,21 +1,25 @@
-import type { ModelConfig, Readout, TaskHeadKind } from './architecture';
+import type { ModelConfig, ModelTensor, Readout, TaskHeadKind } from './architecture';
 import { architectureOf, askingTokens, queryTokens } from './architectures';
 import { float32Arithmetic } from './arithmetic';
+import { blocksOf, givenArithmetic } from './given-weights';
 import type { GraphSource } from './graph-source';
 import { OnnxGraph, type WeightsFile } from './onnx';
 import { OnnxNetwork, type OnnxValue } from './onnx-network';
 import { TunedArithmetic, type TunedAxes, type TunedInputs } from './tuned-arithmetic';
 
 /**
- * Graphs that answer for many deltas on one base: all layers below the last, the last layer, and
- * the task head. Between them goes the tokens' state, float32 [N, S, d]: a row is a sequence of the
- * batch, of one delta or of all that do not differ yet.
+ * Two graphs that answer for many deltas on one base: all layers below the last, and the last one
+ * with the task heads. Between them goes the tokens' state, float32 [N, S, d]: a row is a sequence
+ * of the batch, of one delta or of all that do not differ yet.
  */
 
 /** Name of the tokens' state as an input, and as an output. */
 export const STATE = { input: 'x', output: 'y' } as const;
 
-/** Names of a layer's inputs that say which rows it has, int64. */
+/** Name of the logits as an output. */
+export const LOGITS = 'logits';
+
+/** Names of a layer's inputs that say which rows it has, int64. Layer L is the task head. */
 export const rowInputs = (layer: number) => ({
   /** Rows of the state before the layer that it reads. [states·B] */
   from: `from ${layer}`,
@@ -50,29 +54,49 @@ export function lowerGraph(source: GraphSource, weights?: WeightsFile): LayersGr
     tuned.push(inputs);
     x = y;
   }
-  return { model: withState(net, x), tuned };
+  graph.output(STATE.output, net.wide(x), 'float32', ['B', 'S', config.hiddenSize]);
+  return { model: graph.toModel(), tuned };
 }
 
 /**
- * The last layer. Its deltas may share the state, unless the task head reads the last token of it.
- * Inputs, beside those of the layer: the state, `attention_mask` and, for the last token,
- * `input_ids`.
- *
- * @param reads tokens that the task head reads; the layer gives these alone, a single one twice
+ * The last layer, and the task heads of D deltas. Deltas may share the state, unless the task head
+ * reads the last token of it. Inputs, beside those of the layer: the state, `attention_mask`, for
+ * the last token `input_ids`, and the task heads' tensors, named as in the model: weights as
+ * {@link givenProduct} takes them, [D, P, out, into/P], others [D, 1, n]. Output `logits`, float32
+ * [D, N, C], N of all tokens that a task head reads in the batch; it reads a single one twice.
  */
-export function lastGraph(source: GraphSource, reads: Readout, weights?: WeightsFile): LayersGraph {
-  const { layers, hiddenSize } = source.config;
-  const graph = new OnnxGraph('last layer', { weights });
+export function lastGraph(source: GraphSource, kind: TaskHeadKind, weights?: WeightsFile): LayersGraph {
+  const { config } = source;
+  const { layers, hiddenSize } = config;
+  const { reads, tensors, logits } = architectureOf(config).taskHead(config, kind);
+  // The number of logits is known when the graph runs; two stand for it here.
+  const given = tensors(config, 2);
+  const graph = new OnnxGraph('last layer', { weights, inputs: new Map(given.map(givenInput)) });
+  const net = OnnxNetwork.start(graph, withoutValues(source, given), float32Arithmetic(graph), {}, given);
   const x = { name: graph.input(STATE.input, 'float32', ['N', 'S', hiddenSize]), width: hiddenSize };
-  const net = OnnxNetwork.start(graph, source, float32Arithmetic(graph), {});
   const { net: own, y, inputs } = tunedLayer(net, x, layers - 1, reads);
-  return { model: withState(net, reads === 'mean' ? twice(graph, own.meanToken(y)) : y), tuned: [inputs] };
+  const read = reads === 'mean' ? twice(graph, own.meanToken(y)) : y; // [N, S or 2, d]
+  const { from, deltas } = rowInputs(layers);
+  const rows = graph.node('Gather', [own.wide(read), graph.input(from, 'int64', ['rows'])]);
+  const sizes = [graph.input(deltas, 'int64', [1]), graph.ints([-1, hiddenSize])];
+  const shape = graph.node('Concat', sizes, { attributes: { axis: { int: 0 } } });
+  const head = net.with(givenArithmetic(graph));
+  const found = logits(head, config, { name: graph.node('Reshape', [rows, shape]), width: hiddenSize });
+  graph.output(LOGITS, head.wide(found), 'float32', ['D', 'rows', 'C']);
+  return { model: graph.toModel(), tuned: [inputs] };
 }
 
-/** Encodes the graph with this value as the state that it gives. */
-function withState(net: OnnxNetwork, x: OnnxValue): Uint8Array {
-  net.graph.output(STATE.output, net.wide(x), 'float32', ['N', 'Sq', x.width]);
-  return net.graph.toModel();
+/** Shape of a task head's tensor as an input. */
+function givenInput({ name, shape: [, into] }: ModelTensor): [string, (number | string)[]] {
+  const rows = `rows of ${name}`;
+  return [name, into === undefined ? ['D', 1, rows] : ['D', blocksOf(into), rows, into / blocksOf(into)]];
+}
+
+/** Source without the values of some tensors, which it need not have. */
+function withoutValues(source: GraphSource, without: readonly ModelTensor[]): GraphSource {
+  const names = new Set(without.map(({ name }) => name));
+  const tensor = (name: string) => (names.has(name) ? new Float32Array(0) : source.tensor(name));
+  return { config: source.config, tensor };
 }
 
 /** One layer. @returns its result, and the network of that one's rows */
@@ -107,23 +131,4 @@ const twice = (graph: OnnxGraph, { name, ...x }: OnnxValue): OnnxValue => ({
 function tunedAxes(config: ModelConfig, layer: number): TunedAxes {
   const slices = architectureOf(config).headSlices(config, layer, 0);
   return new Map(slices.map(({ tensor, axis }) => [tensor.replace(/\.(weight|bias)$/, ''), axis]));
-}
-
-/**
- * Task head, whose tensors are inputs, named as in the model; weights of dense layers are
- * transposed. Output `logits`, float32 [B, Sq, C].
- */
-export function taskHeadGraph(source: GraphSource, kind: TaskHeadKind): Uint8Array {
-  const { config } = source;
-  const taskHead = architectureOf(config).taskHead(config, kind);
-  // The number of logits is known when the graph runs; two stand for it here.
-  const tensors = taskHead.tensors(config, 2);
-  const names = new Set(tensors.map(({ name }) => name));
-  const graph = new OnnxGraph('task head', { inputs: names });
-  const zeros = new Map(tensors.map(({ name, shape }) => [name, new Float32Array(shape.reduce((a, b) => a * b, 1))]));
-  const shapesOnly: GraphSource = { config, tensor: (name) => zeros.get(name) ?? source.tensor(name) };
-  const net = OnnxNetwork.start(graph, shapesOnly, float32Arithmetic(graph), {}, tensors);
-  const x = { name: graph.input(STATE.input, 'float32', ['N', 'Sq', config.hiddenSize]), width: config.hiddenSize };
-  graph.output('logits', net.wide(taskHead.logits(net, config, x)), 'float32', ['N', 'Sq', 'C']);
-  return graph.toModel();
 }

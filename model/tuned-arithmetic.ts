@@ -1,4 +1,5 @@
 import { type Arithmetic, type DenseLayer, float32Arithmetic } from './arithmetic';
+import { blocksOf, givenProduct } from './given-weights';
 import { OnnxGraph } from './onnx';
 import type { Range } from './operations';
 
@@ -16,7 +17,10 @@ export interface TunedInputs {
   heads: number;
   /** Length of each feature's weights. */
   width: number;
-  /** Name of the weights of h heads, float32: rows [D, width, h·dh], columns [D, h·dh, width]. */
+  /**
+   * Name of the weights of h heads, float32: rows as {@link givenProduct} takes them, [D, P, h·dh,
+   * width/P]; columns [D, h·dh, width].
+   */
   weights: string;
   /** Name of the biases of rows, float32; absent if the layer has none. [D, 1, h·dh] */
   biases?: string;
@@ -43,18 +47,11 @@ export interface TunedCounts {
 
 /** Values that a tuned layer reads. */
 interface LayerInput {
-  /** [B, S, into] or [D·B, S, into] */
-  x: string;
   /** [1 or D, B·S, into] */
   tokens: string;
-  /** 1 or D. */
-  states: string;
   /** Outputs of the base. [1 or D, B·S, out] */
   outputs: string;
 }
-
-/** Most terms that onnxruntime sums in one block, whatever the other sizes of a product are. */
-const BLOCK = 128;
 
 /**
  * Float32 arithmetic whose dense layers take the weights of tuned features as inputs of the graph.
@@ -102,7 +99,7 @@ export class TunedArithmetic implements Arithmetic {
     const repeated = this.joined(this.sets, 1, 1);
     if (inputs === undefined) return layer.distances ? graph.node('Expand', [base, repeated]) : base;
     const outputs = byDelta(base, layer.out); // [1 or D, B·S, out]
-    const input = { x, tokens: byDelta(x, layer.into), states, outputs };
+    const input = { tokens: byDelta(x, layer.into), outputs };
     const tuned = new OnnxGraph(`${layer.module} tuned`, { parent: graph });
     const frozen = new OnnxGraph(`${layer.module} frozen`, { parent: graph });
     const all = graph.node('If', [inputs.any], {
@@ -143,13 +140,14 @@ export class TunedArithmetic implements Arithmetic {
     const isRows = along === 'rows';
     const [size, width] = isRows ? [out, into] : [into, out];
     const heads = size / this.headDim;
+    const blocks = blocksOf(width);
     const inputs: TunedInputs = {
       module,
       features,
       axis: along,
       heads,
       width,
-      weights: graph.input(`${name}.tuned`, 'float32', isRows ? ['D', width, r] : ['D', r, width]),
+      weights: graph.input(`${name}.tuned`, 'float32', isRows ? ['D', blocks, r, width / blocks] : ['D', r, width]),
       places: graph.input(`${name}.places`, 'int64', ['D', h]),
       ...(isRows && bias && { biases: graph.input(`${name}.tuned_bias`, 'float32', ['D', 1, r]) }),
       ...(isRows && { tuned: graph.input(`${name}.is_tuned`, 'bool', ['D', 1, heads, 1]) }),
@@ -161,7 +159,7 @@ export class TunedArithmetic implements Arithmetic {
 
   /** Base's outputs, those of tuned rows replaced. */
   private replaced(graph: OnnxGraph, inputs: TunedInputs, { into, out }: DenseLayer, input: LayerInput): string {
-    const product = this.inBlocks(graph, input, inputs.weights, into); // [D, B·S, h·dh]
+    const product = givenProduct(graph, input.tokens, inputs.weights, into); // [D, B·S, h·dh]
     const own = inputs.biases ? graph.node('Add', [product, inputs.biases]) : product;
     const places = graph.node('Transpose', [this.placing(graph, inputs)], perm(0, 1, 3, 2)); // [D, 1, H, h]
     const placed = graph.node('MatMul', [places, this.byHead(graph, own)]); // [D, B·S, H, dh]
@@ -187,22 +185,6 @@ export class TunedArithmetic implements Arithmetic {
     for (let i = 0; i < heads; i++) identity[i * heads + i] = 1;
     const rows = this.graph.constant('float32', [heads + 1, heads], identity, `places of ${heads} heads`);
     return graph.node('Gather', [rows, graph.node('Unsqueeze', [places, graph.ints([1])])]);
-  }
-
-  /**
-   * Product of tokens and tuned rows, as a sum of products of at most {@link BLOCK} terms: longer
-   * sums are in blocks whose size depends on r.
-   */
-  private inBlocks(graph: OnnxGraph, { x, tokens, states }: LayerInput, weights: string, into: number): string {
-    let parts = Math.ceil(into / BLOCK);
-    while (into % parts !== 0) parts++;
-    if (parts === 1) return graph.node('MatMul', [tokens, weights]);
-    const cut = graph.node('Reshape', [x, this.joined(states, -1, parts, into / parts)]);
-    const rows = graph.node('Reshape', [weights, this.joined(this.sets, parts, into / parts, -1)]); // [D, P, into/P, r]
-    const products = graph.node('MatMul', [graph.node('Transpose', [cut], perm(0, 2, 1, 3)), rows]); // [D, P, B·S, r]
-    const attributes = { axis: { int: 1 }, num_outputs: { int: parts } };
-    const sum = graph.node('Sum', graph.nodeOf(parts, 'Split', [products], { attributes }));
-    return graph.node('Squeeze', [sum, graph.ints([1])]);
   }
 
   /** Shape [count, ...sizes]. */
