@@ -64,7 +64,7 @@ export class Classifier {
         await settle(outcomes, i, async () => prepared.push([i, await this.prepared(model, state, request)]));
       }
       const pieces = prepared.flatMap(([, { pieces }]) => pieces);
-      for (const batch of batchesOf(pieces, model)) await runBatch(model, batch);
+      for (const batch of batchesOf(pieces, model.config)) await runBatch(model, batch);
       for (const [i, { answers }] of prepared) {
         await settle(outcomes, i, () => {
           outcomes[i] = { answers: answers() };
@@ -161,13 +161,12 @@ async function windowsOf(model: ServedModel, request: ClassifyRequest, { labels,
 
 /** Runs windows of one padded length with their heads. */
 async function runBatch(model: ServedModel, { tokens, heads, pieces, each }: Batch): Promise<void> {
-  if (each) {
-    const logits = await model.runEach!(tokens, heads);
-    for (const [i, piece] of pieces.entries()) piece.take(heads[i], logits[i]);
-    return;
-  }
-  const logits = await model.run(tokens, heads);
+  const logits = await model.run(tokens, heads, each);
   for (const [i, head] of heads.entries()) {
+    if (each) {
+      pieces[i].take(head, logits[i]);
+      continue;
+    }
     const size = logits[i].length / pieces.length;
     for (const [row, piece] of pieces.entries()) piece.take(head, logits[i].slice(row * size, (row + 1) * size));
   }

@@ -13,6 +13,8 @@ export interface Layout {
   from: BigInt64Array;
   /** Sequence of the batch of each row of its result. */
   sequences: BigInt64Array;
+  /** Row that each row of its result continues, among those that it reads. */
+  own: BigInt64Array;
 }
 
 /**
@@ -34,7 +36,9 @@ export function layoutsTogether(deltas: readonly ServedDelta[], B: number, L: nu
       B,
     );
     before = of;
-    return { of, states: read.length, from, sequences: rows(Array(of.length).fill(0), B) };
+    const sequences = rows(Array(of.length).fill(0), B);
+    const own = shared ? sequences : rows([...of.keys()], B);
+    return { of, states: read.length, from, sequences, own };
   });
 }
 
@@ -49,7 +53,7 @@ export function layoutsApart(deltas: readonly ServedDelta[], L: number): Layout[
   const all = rows([0], deltas.length);
   return Array.from({ length: L + 1 }, (_, layer) => {
     const of = layer < lowest ? [undefined] : deltas;
-    return { of, states: of.length, from: all, sequences: all };
+    return { of, states: of.length, from: all, sequences: all, own: all };
   });
 }
 

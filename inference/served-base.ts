@@ -104,14 +104,15 @@ export class ServedBase {
   }
 
   /** Inputs of a layer, or after the last one those of the task heads. */
-  private layerFeeds(layer: number, { of, states, from, sequences }: Layout): Feeds {
+  private layerFeeds(layer: number, { of, states, from, sequences, own }: Layout): Feeds {
     const names = rowInputs(layer);
     return {
       [names.from]: integers(from),
       [names.sequences]: integers(sequences),
       [names.deltas]: integers(BigInt64Array.of(BigInt(of.length))),
       [names.states]: integers(BigInt64Array.of(BigInt(states))),
-      ...this.tuned.of(layer, of),
+      [names.own]: integers(own),
+      ...this.tuned.of(layer, of, states < of.length),
     };
   }
 

@@ -46,15 +46,13 @@ export interface ServedModel extends Warm {
    * @throws HifiError INVALID_INPUT if it is damaged, of another base, or tunes more than heads
    */
   read(folder: string): TaskHead;
-  /** Computes a batch's logits with each head. @returns for each [B, C], or [B, S, C] of tokens */
-  run(batch: PaddedBatch, heads: readonly TaskHead[]): Promise<Float32Array[]>;
   /**
-   * Computes the logits of each sequence with a head of its own, all of one kind; absent if the
-   * model cannot.
+   * Computes a batch's logits.
    *
-   * @returns for each sequence [C], or [S, C] of tokens
+   * @param heads of one kind: those of all sequences, or `each` of a sequence of its own
+   * @returns for each head [B, C], or [B, S, C] of tokens; B is 1 if `each`
    */
-  runEach?(batch: PaddedBatch, heads: readonly TaskHead[]): Promise<Float32Array[]>;
+  run(batch: PaddedBatch, heads: readonly TaskHead[], each: boolean): Promise<Float32Array[]>;
   close(): Promise<void>;
 }
 
@@ -86,8 +84,10 @@ async function openBase(folder: string, threads: number): Promise<ServedModel> {
         if (!served) throw invalidPart('deltas', `${delta} tunes more than heads: export a checkpoint and ask that`);
         return headOf(labelsOf(read.info), trainedLengths(read.info), served);
       },
-      run: (batch, heads) => base.run(batch, deltasOf(heads)),
-      runEach: (batch, heads) => base.runEach(batch, deltasOf(heads)),
+      run(batch, heads, each) {
+        const deltas = heads.map(({ delta }) => delta!);
+        return each ? base.runEach(batch, deltas) : base.run(batch, deltas);
+      },
       close: () => base.close(),
     };
   } catch (error) {
@@ -95,8 +95,6 @@ async function openBase(folder: string, threads: number): Promise<ServedModel> {
     throw error;
   }
 }
-
-const deltasOf = (heads: readonly TaskHead[]) => heads.map(({ delta }) => delta!);
 
 async function openOnnxFolder(folder: string, threads: number): Promise<ServedModel> {
   const model = await openOnnxModel(folder, { device: 'cpu', threads });

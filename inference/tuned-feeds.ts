@@ -15,67 +15,74 @@ export class TunedFeeds {
   /** Inputs of each delta, or of the base, by itself, layer by layer. They share its memory. */
   private readonly single = new WeakMap<object, Feeds[]>();
   /** Inputs of the last deltas that ran together, layer by layer. */
-  private readonly together: { of: readonly Of[]; feeds: Feeds }[] = [];
+  private readonly together: { of: readonly Of[]; part: boolean; feeds: Feeds }[] = [];
 
   constructor(
     private readonly inputs: readonly (readonly TunedInputs[])[],
     private readonly headDim: number,
   ) {}
 
-  /** Inputs of a layer for some deltas, each padded to as many heads as the longest. */
-  of(layer: number, of: readonly Of[]): Feeds {
+  /**
+   * Inputs of a layer for some deltas, each padded to as many heads as the longest.
+   *
+   * @param part whether the deltas share the layer's input but not its result
+   */
+  of(layer: number, of: readonly Of[], part: boolean): Feeds {
     if (of.length === 1) return this.ofOne(layer, of[0]);
     const known = this.together[layer];
-    const isSame = known?.of.length === of.length && of.every((each, i) => each === known.of[i]);
-    if (!isSame) this.together[layer] = { of, feeds: this.made(layer, of) };
+    const isSame = known?.part === part && known.of.length === of.length && of.every((each, i) => each === known.of[i]);
+    if (!isSame) this.together[layer] = { of, part, feeds: this.made(layer, of, part) };
     return this.together[layer].feeds;
   }
 
   private ofOne(layer: number, of: Of): Feeds {
     const byLayer = this.single.get(of ?? BASE) ?? [];
     this.single.set(of ?? BASE, byLayer);
-    byLayer[layer] ??= this.made(layer, [of]);
+    byLayer[layer] ??= this.made(layer, [of], false);
     return byLayer[layer];
   }
 
   /** Inputs of a layer; those of the task head follow the last one's. */
-  private made(layer: number, of: readonly Of[]): Feeds {
+  private made(layer: number, of: readonly Of[], part: boolean): Feeds {
     if (layer === this.inputs.length) return taskHeadFeeds(of as readonly ServedDelta[]);
-    return Object.assign({}, ...this.inputs[layer].map((inputs) => feedsOfOne(inputs, of, this.headDim)));
+    return Object.assign({}, ...this.inputs[layer].map((inputs) => feedsOfOne(inputs, of, part, this.headDim)));
   }
 }
 
-function feedsOfOne(inputs: TunedInputs, deltas: readonly Of[], headDim: number): Feeds {
+function feedsOfOne(inputs: TunedInputs, deltas: readonly Of[], part: boolean, headDim: number): Feeds {
   const { heads: H, width, axis } = inputs;
+  const isRows = axis === 'rows';
   const all = deltas.map((delta) => delta?.heads(inputs) ?? NONE);
-  const h = Math.max(...all.map(({ places }) => places.length));
+  const most = Math.max(...all.map(({ places }) => places.length));
+  const any = part || most > 0;
+  const h = any ? Math.max(1, most) : 0;
   const [D, r] = [all.length, h * headDim];
-  const places = new BigInt64Array(D * h).fill(BigInt(H));
+  const places = new Float32Array(D * h * H);
   const isTuned = new Uint8Array(D * H);
   for (const [i, each] of all.entries()) {
     for (const [j, place] of each.places.entries()) {
-      places[i * h + j] = BigInt(place);
-      if (place < H) isTuned[i * H + place] = 1;
+      places[i * h * H + (isRows ? place * h + j : j * H + place)] = 1;
+      isTuned[i * H + place] = 1;
     }
   }
-  const P = axis === 'rows' ? blocksOf(width) : 1;
-  const none = new Float32Array(0);
+  const P = isRows ? blocksOf(width) : 1;
   const weights = stacked(
     all.map((each) => each.weights),
     P,
     (r * width) / P,
   );
   const biases = stacked(
-    all.map((each) => each.biases ?? none),
+    all.map((each) => each.biases ?? NONE.weights),
     1,
     r,
   );
+  const float = (values: Float32Array, ...shape: number[]) => new ort.Tensor('float32', values, shape);
   return {
-    [inputs.any]: new ort.Tensor('bool', Uint8Array.of(Number(isTuned.includes(1))), [1]),
-    [inputs.places]: new ort.Tensor('int64', places, [D, h]),
-    [inputs.weights]: new ort.Tensor('float32', weights, axis === 'rows' ? [D, P, r, width / P] : [D, r, width]),
+    [inputs.any]: new ort.Tensor('bool', Uint8Array.of(Number(any)), [1]),
+    [inputs.places]: isRows ? float(places, D, 1, H, h) : float(places, D, 1, h, H),
+    [inputs.weights]: isRows ? float(weights, D, P, r, width / P) : float(weights, D, r, width),
     ...(inputs.tuned && { [inputs.tuned]: new ort.Tensor('bool', isTuned, [D, 1, H, 1]) }),
-    ...(inputs.biases && { [inputs.biases]: new ort.Tensor('float32', biases, [D, 1, r]) }),
+    ...(inputs.biases && { [inputs.biases]: float(biases, D, 1, 1, r) }),
   };
 }
 

@@ -15,20 +15,18 @@ export function blocksOf(terms: number): number {
  * Product of tokens and weights that are inputs of a graph, as a sum over P = {@link blocksOf} of
  * the terms: longer sums are in blocks whose size depends on the number of columns.
  *
- * @param x 1 set of tokens, or as many as of weights // [1 or D, T, into]
+ * @param x one set of tokens, or as many as of weights // [1 or D, T, P, into/P]
  * @param weights // [D, P, out, into/P]
+ * @param bias // [D, 1, 1, out]
  * @returns // [D, T, out]
  */
-export function givenProduct(graph: OnnxGraph, x: string, weights: string, into: number): string {
-  const parts = blocksOf(into);
-  const perm = (...axes: number[]) => ({ attributes: { perm: { ints: axes } } });
-  const cut = graph.node('Reshape', [x, graph.ints([0, 0, parts, into / parts])]);
-  const tokens = graph.node('Transpose', [cut], perm(0, 2, 1, 3)); // [1 or D, P, T, into/P]
+export function givenProduct(graph: OnnxGraph, x: string, weights: string, parts: number, bias?: string): string {
+  const tokens = graph.node('Transpose', [x], perm(0, 2, 1, 3)); // [1 or D, P, T, into/P]
   // onnxruntime fuses the two: the weights are not copied.
-  const turned = graph.node('Transpose', [weights], perm(0, 1, 3, 2));
-  const products = graph.node('MatMul', [tokens, turned]); // [D, P, T, out]
+  const products = graph.node('MatMul', [tokens, graph.node('Transpose', [weights], perm(0, 1, 3, 2))]); // [D, P, T, out]
   const attributes = { axis: { int: 1 }, num_outputs: { int: parts } };
-  const sum = parts === 1 ? products : graph.node('Sum', graph.nodeOf(parts, 'Split', [products], { attributes }));
+  const terms = parts === 1 ? [products] : graph.nodeOf(parts, 'Split', [products], { attributes });
+  const sum = graph.node('Sum', bias ? [...terms, bias] : terms); // [D, 1, T, out]
   return graph.node('Squeeze', [sum, graph.ints([1])]);
 }
 
@@ -42,7 +40,10 @@ export function givenArithmetic(graph: OnnxGraph): Arithmetic {
     narrow: same,
     wide: same,
     dense(x, { module, out, into, weight, bias }) {
-      const product = givenProduct(graph, x, graph.constant('float32', [out, into], weight, `${module}.weight`), into);
+      const parts = blocksOf(into);
+      const cut = graph.node('Reshape', [x, graph.ints([0, 0, parts, into / parts])]);
+      const weights = graph.constant('float32', [out, into], weight, `${module}.weight`);
+      const product = givenProduct(graph, cut, weights, parts);
       return bias ? graph.node('Add', [product, graph.constant('float32', [out], bias, `${module}.bias`)]) : product;
     },
     rows() {
@@ -50,3 +51,5 @@ export function givenArithmetic(graph: OnnxGraph): Arithmetic {
     },
   };
 }
+
+const perm = (...axes: number[]) => ({ attributes: { perm: { ints: axes } } });

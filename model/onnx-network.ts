@@ -57,7 +57,7 @@ export class OnnxNetwork implements Operations<OnnxValue> {
     private readonly shapes: ReadonlyMap<string, readonly number[]>,
     /** `attention_mask`. [B, S] */
     readonly mask: string,
-    /** Sequences of the inputs that this network has, int64; absent for all in order. [B] */
+    /** Sequences of the inputs that this network has, int64 [N]; absent for all in order. */
     private readonly sequences?: string,
   ) {
     const { maxPositions, padTokenId } = source.config;
@@ -96,8 +96,7 @@ export class OnnxNetwork implements Operations<OnnxValue> {
 
   /** The same network in another arithmetic, for some sequences of the inputs. // int64 [N] */
   ofSequences(sequences: string, arithmetic: Arithmetic): OnnxNetwork {
-    const mask = this.graph.node('Gather', [this.mask, sequences]); // [N, S]
-    return new OnnxNetwork(this.graph, this.source, arithmetic, this.inputs, this.shapes, mask, sequences);
+    return new OnnxNetwork(this.graph, this.source, arithmetic, this.inputs, this.shapes, this.mask, sequences);
   }
 
   embed = (module: string, index: TokenIndex) => this.rows(module, this.picker(index));
@@ -368,8 +367,7 @@ export class OnnxNetwork implements Operations<OnnxValue> {
   private input(name: string): string {
     return this.once(name, () => {
       const given = this.graph.input(name, 'int64', ['B', 'S']);
-      if (this.sequences) return this.graph.node('Gather', [given, this.sequences]);
-      if (!this.inputs.packed) return given;
+      if (!this.inputs.packed) return this.ofOwn(given);
       return this.graph.node('Gather', [this.graph.node('Reshape', [given, this.ints([-1])]), PACKING.tokens]);
     });
   }
@@ -394,15 +392,21 @@ export class OnnxNetwork implements Operations<OnnxValue> {
    */
   private realTokens(): string {
     const isReal = this.graph.cast(this.graph.node('Unsqueeze', [this.mask, this.ints([2])]), 'bool');
-    return this.graph.node('Where', [isReal, this.scalar(1), this.scalar(0)]);
+    return this.ofOwn(this.graph.node('Where', [isReal, this.scalar(1), this.scalar(0)]));
   }
 
   /** True at keys that are no padding. // [B, 1, 1, S] */
   private realKeys = () => this.graph.cast(this.graph.node('Unsqueeze', [this.mask, this.ints([1, 2])]), 'bool');
 
+  /** Picks this network's sequences from those of the inputs. */
+  private ofOwn = (values: string) =>
+    this.sequences === undefined ? values : this.graph.node('Gather', [values, this.sequences]);
+
   /** Scores of the allowed keys alone. The key of the mask must say what it allows. */
   private masked(scores: OnnxValue, key: string, allowed: () => string): OnnxValue {
-    const added = this.once(key, () => this.graph.node('Where', [allowed(), this.scalar(0), this.scalar(MASKED)]));
+    const added = this.once(key, () =>
+      this.ofOwn(this.graph.node('Where', [allowed(), this.scalar(0), this.scalar(MASKED)])),
+    );
     return this.like(scores, this.graph.node('Add', [scores.name, added]));
   }
 

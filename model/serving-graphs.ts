@@ -29,6 +29,8 @@ export const rowInputs = (layer: number) => ({
   deltas: `deltas ${layer}`,
   /** D, or 1 if the deltas share the rows that it reads. [1] */
   states: `states ${layer}`,
+  /** Row that each row of its result continues, among those that it reads. [deltas·B] */
+  own: `own ${layer}`,
 });
 
 /** Graph of some layers, whose heads' rows and columns are inputs. */
@@ -54,7 +56,7 @@ export function lowerGraph(source: GraphSource, weights?: WeightsFile): LayersGr
     tuned.push(inputs);
     x = y;
   }
-  graph.output(STATE.output, net.wide(x), 'float32', ['B', 'S', config.hiddenSize]);
+  graph.output(STATE.output, net.wide(x), 'float32', ['N', 'S', config.hiddenSize]);
   return { model: graph.toModel(), tuned };
 }
 
@@ -104,9 +106,13 @@ function tunedLayer(net: OnnxNetwork, x: OnnxValue, layer: number, reads: Readou
   const { graph, source } = net;
   const { config } = source;
   const architecture = architectureOf(config);
-  const { from, sequences, deltas, states } = rowInputs(layer);
-  const counts = { deltas: graph.input(deltas, 'int64', [1]), states: graph.input(states, 'int64', [1]) };
-  const arithmetic = new TunedArithmetic(graph, counts, tunedAxes(config, layer), config.headDim);
+  const { from, sequences, deltas, states, own: ownRows } = rowInputs(layer);
+  const layerRows = {
+    deltas: graph.input(deltas, 'int64', [1]),
+    states: graph.input(states, 'int64', [1]),
+    own: graph.input(ownRows, 'int64', [`N ${layer}`]),
+  };
+  const arithmetic = new TunedArithmetic(graph, layerRows, tunedAxes(config, layer), config.headDim);
   const own = net.ofSequences(graph.input(sequences, 'int64', [`N ${layer}`]), arithmetic);
   const rows = graph.node('Gather', [net.wide(x), graph.input(from, 'int64', [`from ${layer}`])]);
   const read = { name: rows, width: x.width };

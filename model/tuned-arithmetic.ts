@@ -22,35 +22,45 @@ export interface TunedInputs {
    * width/P]; columns [D, h·dh, width].
    */
   weights: string;
-  /** Name of the biases of rows, float32; absent if the layer has none. [D, 1, h·dh] */
+  /** Name of the biases of rows, float32; absent if the layer has none. [D, 1, 1, h·dh] */
   biases?: string;
-  /** Name of the places of the heads among all; `heads` for none. int64 [D, h] */
+  /**
+   * Name of the places of the h heads among all: 1 where a head has its place, else 0. float32 rows
+   * [D, 1, heads, h], columns [D, 1, h, heads]
+   */
   places: string;
   /**
    * Name of the flags of the heads whose rows are tuned; absent for columns. bool [D, 1, heads, 1]
    */
   tuned?: string;
-  /** Name of the flag whether any delta has heads here. bool [1] */
+  /**
+   * Name of the flag whether the deltas differ here: any of them has heads, or they share the
+   * layer's input but not its result. bool [1]
+   */
   any: string;
 }
 
 /** Axis by which each tuned module of a graph is tuned; others stay as they are. */
 export type TunedAxes = ReadonlyMap<string, TunedInputs['axis']>;
 
-/** Numbers by which the values of a tuned layer are laid out: names of int64 values of shape [1]. */
-export interface TunedCounts {
-  /** D. */
+/** Names of int64 values that say which rows a tuned layer has. */
+export interface TunedRows {
+  /** D. [1] */
   deltas: string;
-  /** 1 if the deltas share the layer's input, else D. */
+  /** 1 if the deltas share the rows that the layer reads, else D. [1] */
   states: string;
+  /** Row that each row of the result continues, among those that the layer reads. [D·B] */
+  own: string;
 }
 
-/** Values that a tuned layer reads. */
-interface LayerInput {
-  /** [1 or D, B·S, into] */
-  tokens: string;
-  /** Outputs of the base. [1 or D, B·S, out] */
-  outputs: string;
+/** Values of a tuned layer. */
+interface LayerValues {
+  /** Its input. [B, S, into] or [D·B, S, into] */
+  x: string;
+  /** Outputs of the base. [B, S, out] or [D·B, S, out] */
+  base: string;
+  /** Number of states of both: 1 or D. */
+  states: string;
 }
 
 /**
@@ -75,13 +85,13 @@ export class TunedArithmetic implements Arithmetic {
 
   constructor(
     private readonly graph: OnnxGraph,
-    counts: TunedCounts,
+    private readonly layerRows: TunedRows,
     private readonly axes: TunedAxes,
     private readonly headDim: number,
   ) {
     this.frozen = float32Arithmetic(graph);
-    this.sets = counts.deltas;
-    this.states = counts.states;
+    this.sets = layerRows.deltas;
+    this.states = layerRows.states;
   }
 
   narrow = (x: string) => x;
@@ -91,27 +101,22 @@ export class TunedArithmetic implements Arithmetic {
   rows: Arithmetic['rows'] = (table, pick) => this.frozen.rows(table, pick);
 
   dense(x: string, layer: DenseLayer): string {
-    const base = this.frozen.dense(x, layer); // [B, S, out] or [D·B, S, out]
-    const inputs = this.declare(layer);
     const { graph } = this;
-    const states = layer.distances ? graph.ints([1]) : this.states;
-    const byDelta = (value: string, width: number) => graph.node('Reshape', [value, this.joined(states, -1, width)]);
-    const repeated = this.joined(this.sets, 1, 1);
-    if (inputs === undefined) return layer.distances ? graph.node('Expand', [base, repeated]) : base;
-    const outputs = byDelta(base, layer.out); // [1 or D, B·S, out]
-    const input = { tokens: byDelta(x, layer.into), outputs };
+    const base = this.frozen.dense(x, layer); // [B, S, out] or [D·B, S, out]
+    const ofSets = (on: OnnxGraph) => on.node('Expand', [base, this.joined(this.sets, 1, 1)]); // of distances
+    const inputs = this.declare(layer);
+    if (inputs === undefined) return layer.distances ? ofSets(graph) : base;
     const tuned = new OnnxGraph(`${layer.module} tuned`, { parent: graph });
     const frozen = new OnnxGraph(`${layer.module} frozen`, { parent: graph });
-    const all = graph.node('If', [inputs.any], {
+    const values = { x, base, states: layer.distances ? graph.ints([1]) : this.states };
+    const found = inputs.axis === 'rows' ? this.replaced(tuned, inputs, values) : this.added(tuned, inputs, values);
+    const shape = layer.distances ? graph.ints([0, 0, layer.out]) : this.sequences(x, base, layer.out);
+    return graph.node('If', [inputs.any], {
       attributes: {
-        then_branch: branch(
-          tuned,
-          inputs.axis === 'rows' ? this.replaced(tuned, inputs, layer, input) : this.added(tuned, inputs, input),
-        ),
-        else_branch: branch(frozen, frozen.node('Expand', [outputs, repeated])),
+        then_branch: branch(tuned, tuned.node('Reshape', [found, shape])),
+        else_branch: branch(frozen, layer.distances ? ofSets(frozen) : base),
       },
-    }); // [D, B·S, out]
-    return layer.distances ? all : graph.node('Reshape', [all, this.sequences(x, base, layer.out)]);
+    });
   }
 
   /**
@@ -119,11 +124,8 @@ export class TunedArithmetic implements Arithmetic {
    * // [B or D·B, Sq, n] → [D·B, Sq, n]
    */
   own(x: string): string {
-    const { graph } = this;
-    const rows = graph.node('Reshape', [x, this.joined(this.states, -1)]);
-    const repeated = graph.node('Expand', [rows, this.joined(this.sets, 1)]);
     this.states = this.sets;
-    return graph.node('Reshape', [repeated, this.sequences(x, x)]);
+    return this.graph.node('Gather', [x, this.layerRows.own]);
   }
 
   /** Declares a layer's inputs, if its module is tuned. */
@@ -136,7 +138,7 @@ export class TunedArithmetic implements Arithmetic {
     const known = this.inputs.find((each) => each.module === module && each.features[0] === features[0]);
     if (known) return known;
     const { graph } = this;
-    const [h, r] = [`h ${name}`, `r ${name}`];
+    const [D, h, r] = [`D ${name}`, `h ${name}`, `r ${name}`];
     const isRows = along === 'rows';
     const [size, width] = isRows ? [out, into] : [into, out];
     const heads = size / this.headDim;
@@ -147,44 +149,42 @@ export class TunedArithmetic implements Arithmetic {
       axis: along,
       heads,
       width,
-      weights: graph.input(`${name}.tuned`, 'float32', isRows ? ['D', blocks, r, width / blocks] : ['D', r, width]),
-      places: graph.input(`${name}.places`, 'int64', ['D', h]),
-      ...(isRows && bias && { biases: graph.input(`${name}.tuned_bias`, 'float32', ['D', 1, r]) }),
-      ...(isRows && { tuned: graph.input(`${name}.is_tuned`, 'bool', ['D', 1, heads, 1]) }),
+      weights: graph.input(`${name}.tuned`, 'float32', isRows ? [D, blocks, r, width / blocks] : [D, r, width]),
+      places: graph.input(`${name}.places`, 'float32', isRows ? [D, 1, heads, h] : [D, 1, h, heads]),
+      ...(isRows && bias && { biases: graph.input(`${name}.tuned_bias`, 'float32', [D, 1, 1, r]) }),
+      ...(isRows && { tuned: graph.input(`${name}.is_tuned`, 'bool', [D, 1, heads, 1]) }),
       any: graph.input(`${name}.any`, 'bool', [1]),
     };
     this.inputs.push(inputs);
     return inputs;
   }
 
-  /** Base's outputs, those of tuned rows replaced. */
-  private replaced(graph: OnnxGraph, inputs: TunedInputs, { into, out }: DenseLayer, input: LayerInput): string {
-    const product = givenProduct(graph, input.tokens, inputs.weights, into); // [D, B·S, h·dh]
-    const own = inputs.biases ? graph.node('Add', [product, inputs.biases]) : product;
-    const places = graph.node('Transpose', [this.placing(graph, inputs)], perm(0, 1, 3, 2)); // [D, 1, H, h]
-    const placed = graph.node('MatMul', [places, this.byHead(graph, own)]); // [D, B·S, H, dh]
-    const replaced = graph.node('Where', [inputs.tuned!, placed, this.byHead(graph, input.outputs)]);
-    return graph.node('Reshape', [replaced, graph.ints([0, 0, out])]);
+  /** Base's outputs, those of tuned rows replaced. // [D, B·S, H, dh] */
+  private replaced(
+    graph: OnnxGraph,
+    { weights, biases, places, tuned, heads, width }: TunedInputs,
+    { x, base, states }: LayerValues,
+  ): string {
+    const blocks = blocksOf(width);
+    const cut = graph.node('Reshape', [x, this.joined(states, -1, blocks, width / blocks)]);
+    const product = givenProduct(graph, cut, weights, blocks, biases); // [D, B·S, h·dh]
+    const own = graph.node('Reshape', [product, graph.ints([0, 0, -1, this.headDim])]);
+    const placed = graph.node('MatMul', [places, own]); // [D, B·S, H, dh]
+    const all = graph.node('Reshape', [base, this.joined(states, -1, heads, this.headDim)]);
+    return graph.node('Where', [tuned!, placed, all]);
   }
 
-  /** Base's outputs plus the product with the tuned columns' differences. */
-  private added(graph: OnnxGraph, inputs: TunedInputs, { tokens, outputs }: LayerInput): string {
-    const picked = graph.node('MatMul', [this.placing(graph, inputs), this.byHead(graph, tokens)]); // [D, B·S, h, dh]
-    const weights = graph.node('Shape', [inputs.weights], { attributes: { start: { int: 1 }, end: { int: 2 } } });
-    const shape = graph.node('Concat', [graph.ints([0, 0]), weights], axis(0));
-    const joined = graph.node('Reshape', [picked, shape]); // [D, B·S, h·dh]
-    return graph.node('Add', [outputs, graph.node('MatMul', [joined, inputs.weights])]);
-  }
-
-  /** // [1 or D, B·S, n·dh] → [1 or D, B·S, n, dh] */
-  private byHead = (graph: OnnxGraph, x: string) => graph.node('Reshape', [x, graph.ints([0, 0, -1, this.headDim])]);
-
-  /** 1 where a head has its place, else 0. // [D, 1, h, H] */
-  private placing(graph: OnnxGraph, { places, heads }: TunedInputs): string {
-    const identity = new Float32Array((heads + 1) * heads);
-    for (let i = 0; i < heads; i++) identity[i * heads + i] = 1;
-    const rows = this.graph.constant('float32', [heads + 1, heads], identity, `places of ${heads} heads`);
-    return graph.node('Gather', [rows, graph.node('Unsqueeze', [places, graph.ints([1])])]);
+  /** Base's outputs plus the product with the tuned columns' differences. // [D, B·S, out] */
+  private added(
+    graph: OnnxGraph,
+    { weights, places, heads, width }: TunedInputs,
+    { x, base, states }: LayerValues,
+  ): string {
+    const all = graph.node('Reshape', [x, this.joined(states, -1, heads, this.headDim)]);
+    const picked = graph.node('MatMul', [places, all]); // [D, B·S, h, dh]
+    const joined = graph.node('Reshape', [picked, graph.ints([0, 0, -1])]); // [D, B·S, h·dh]
+    const outputs = graph.node('Reshape', [base, this.joined(states, -1, width)]);
+    return graph.node('Add', [outputs, graph.node('MatMul', [joined, weights])]);
   }
 
   /** Shape [count, ...sizes]. */
@@ -208,12 +208,14 @@ export class TunedArithmetic implements Arithmetic {
   }
 }
 
-/** Value of a subgraph as its output. */
+/**
+ * Value of a subgraph as its output. Sizes of the same name must be equal in the whole graph, so
+ * each has its own.
+ */
 function branch(graph: OnnxGraph, value: string): { graph: OnnxGraph } {
-  graph.output(`${graph.name} output`, value, 'float32', ['D', 'B·S', 'n']);
+  const sizes = ['N', 'Sq', 'n'].map((size) => `${size} ${graph.name}`);
+  graph.output(`${graph.name} output`, value, 'float32', sizes);
   return { graph };
 }
 
 const axis = (of: number) => ({ attributes: { axis: { int: of } } });
-
-const perm = (...axes: number[]) => ({ attributes: { perm: { ints: axes } } });
