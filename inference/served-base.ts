@@ -4,11 +4,11 @@ import type { TaskHeadKind } from '../model/architecture';
 import type { Checkpoint } from '../model/checkpoint';
 import type { WeightsFile } from '../model/onnx';
 import { openSession, type SessionSettings } from '../model/onnx-session';
-import { LOGITS, lastGraph, lowerGraph, rowInputs, STATE } from '../model/serving-graphs';
+import { LOGITS, lastGraph, lowerGraph, STATE } from '../model/serving-graphs';
 import type { TunedInputs } from '../model/tuned-arithmetic';
-import { type Layout, layoutsApart, layoutsTogether } from './layouts';
+import { BaseFeeds } from './base-feeds';
 import type { ServedDelta } from './served-delta';
-import { type Feeds, TunedFeeds } from './tuned-feeds';
+import type { Feeds } from './tuned-feeds';
 
 /**
  * Fewest columns of a product in a thread: with fewer, onnxruntime sums in other blocks, and the
@@ -23,7 +23,7 @@ const COLUMNS_OF_A_THREAD = 65;
  * Logits have the same bits whatever else is in their batch, for windows of one padded length.
  */
 export class ServedBase {
-  private readonly tuned: TunedFeeds;
+  private readonly feeds: BaseFeeds;
   /** The last layer with the task heads of a kind. */
   private readonly lasts = new Map<TaskHeadKind, Promise<ort.InferenceSession>>();
 
@@ -35,7 +35,7 @@ export class ServedBase {
     /** Inputs of every layer's tuned parts. */
     readonly inputs: readonly (readonly TunedInputs[])[],
   ) {
-    this.tuned = new TunedFeeds(inputs, checkpoint.config.headDim);
+    this.feeds = new BaseFeeds(inputs, checkpoint.config);
   }
 
   /** @throws HifiError INVALID_INPUT for weights that are not finite */
@@ -54,46 +54,22 @@ export class ServedBase {
   }
 
   /**
-   * Computes the logits of a batch with each delta.
+   * Computes the logits of a batch.
    *
-   * @param deltas with task heads of one kind
-   * @returns for each delta [B, C], or [B, S, C] of tokens
+   * @param deltas with task heads of one kind: those of all sequences, or `each` of one of its own
+   * @returns for each delta [B, C], or [B, S, C] of tokens; B is 1 if `each`
    */
-  run(batch: PaddedBatch, deltas: readonly ServedDelta[]): Promise<Float32Array[]> {
-    const { layers: L } = this.checkpoint.config;
-    // The task head reads the base's last token of a sequence, or each delta's own.
-    const apart = deltas[0].reads === 'last' ? L - 1 : L;
-    return this.logits(batch, deltas, layoutsTogether(deltas, batch.B, L, apart));
-  }
-
-  /**
-   * Computes the logits of each sequence with a delta of its own.
-   *
-   * @param deltas those of the sequences, with task heads of one kind // [B]
-   * @returns for each sequence [C], or [S, C] of tokens
-   */
-  runEach(batch: PaddedBatch, deltas: readonly ServedDelta[]): Promise<Float32Array[]> {
-    return this.logits(batch, deltas, layoutsApart(deltas, this.checkpoint.config.layers));
-  }
-
-  async close(): Promise<void> {
-    const lasts = await Promise.all(this.lasts.values());
-    await Promise.all([this.lower, ...lasts].map((session) => session.release()));
-    this.checkpoint.close();
-  }
-
-  private async logits(
-    batch: PaddedBatch,
-    deltas: readonly ServedDelta[],
-    layouts: readonly Layout[],
-  ): Promise<Float32Array[]> {
+  async run(batch: PaddedBatch, deltas: readonly ServedDelta[], each: boolean): Promise<Float32Array[]> {
     const { lower } = this;
     const [{ kind, reads }] = deltas;
     const last = await this.last(kind);
-    const feeds = layouts.map((layout, layer) => this.layerFeeds(layer, layout));
-    const state = await lower.run(Object.assign(tokenFeeds(lower, batch), ...feeds.slice(0, -2)));
-    const own = { [STATE.input]: state[STATE.output], ...tokenFeeds(last, batch) };
-    const { [LOGITS]: all } = await last.run(Object.assign(own, ...feeds.slice(-2)));
+    const feeds = this.feeds.of(deltas, batch.B, each);
+    const state = await lower.run({ ...feeds.lower, ...tokenFeeds(lower, batch) });
+    const { [LOGITS]: all } = await last.run({
+      ...feeds.last,
+      ...tokenFeeds(last, batch),
+      [STATE.input]: state[STATE.output],
+    });
     const [, rows, C] = all.dims;
     const size = rows * C;
     return deltas.map(({ outputs }, i) => {
@@ -103,17 +79,10 @@ export class ServedBase {
     });
   }
 
-  /** Inputs of a layer, or after the last one those of the task heads. */
-  private layerFeeds(layer: number, { of, states, from, sequences, own }: Layout): Feeds {
-    const names = rowInputs(layer);
-    return {
-      [names.from]: integers(from),
-      [names.sequences]: integers(sequences),
-      [names.deltas]: integers(BigInt64Array.of(BigInt(of.length))),
-      [names.states]: integers(BigInt64Array.of(BigInt(states))),
-      [names.own]: integers(own),
-      ...this.tuned.of(layer, of, states < of.length),
-    };
+  async close(): Promise<void> {
+    const lasts = await Promise.all(this.lasts.values());
+    await Promise.all([this.lower, ...lasts].map((session) => session.release()));
+    this.checkpoint.close();
   }
 
   private last(kind: TaskHeadKind): Promise<ort.InferenceSession> {
@@ -142,11 +111,10 @@ function cut(values: Float32Array, [R, C]: readonly [number, number], step: numb
   return left;
 }
 
-const integers = (values: BigInt64Array, shape = [values.length]) => new ort.Tensor('int64', values, shape);
-
 /** Inputs of a graph that a batch's tokens give. // int64 [B, S] */
 function tokenFeeds({ inputNames }: ort.InferenceSession, { B, S, ...batch }: PaddedBatch): Feeds {
   const given = { input_ids: batch.ids, token_type_ids: batch.typeIds, attention_mask: batch.mask };
   const used = Object.entries(given).filter(([name]) => inputNames.includes(name));
-  return Object.fromEntries(used.map(([name, values]) => [name, integers(BigInt64Array.from(values, BigInt), [B, S])]));
+  const tensor = (values: Int32Array) => new ort.Tensor('int64', BigInt64Array.from(values, BigInt), [B, S]);
+  return Object.fromEntries(used.map(([name, values]) => [name, tensor(values)]));
 }

@@ -84,10 +84,12 @@ async function openBase(folder: string, threads: number): Promise<ServedModel> {
         if (!served) throw invalidPart('deltas', `${delta} tunes more than heads: export a checkpoint and ask that`);
         return headOf(labelsOf(read.info), trainedLengths(read.info), served);
       },
-      run(batch, heads, each) {
-        const deltas = heads.map(({ delta }) => delta!);
-        return each ? base.runEach(batch, deltas) : base.run(batch, deltas);
-      },
+      run: (batch, heads, each) =>
+        base.run(
+          batch,
+          heads.map(({ delta }) => delta!),
+          each,
+        ),
       close: () => base.close(),
     };
   } catch (error) {

@@ -7,49 +7,13 @@ import type { ServedDelta, TunedHeads } from './served-delta';
 /** Inputs of a graph by name. */
 export type Feeds = Record<string, ort.Tensor>;
 
-/** Stands for the base where a delta is a key. */
-const BASE = {};
-
-/** Inputs of the layers' tuned parts, cached: the same deltas often come again. */
-export class TunedFeeds {
-  /** Inputs of each delta, or of the base, by itself, layer by layer. They share its memory. */
-  private readonly single = new WeakMap<object, Feeds[]>();
-  /** Inputs of the last deltas that ran together, layer by layer. */
-  private readonly together: { of: readonly Of[]; part: boolean; feeds: Feeds }[] = [];
-
-  constructor(
-    private readonly inputs: readonly (readonly TunedInputs[])[],
-    private readonly headDim: number,
-  ) {}
-
-  /**
-   * Inputs of a layer for some deltas, each padded to as many heads as the longest.
-   *
-   * @param part whether the deltas share the layer's input but not its result
-   */
-  of(layer: number, of: readonly Of[], part: boolean): Feeds {
-    if (of.length === 1) return this.ofOne(layer, of[0]);
-    const known = this.together[layer];
-    const isSame = known?.part === part && known.of.length === of.length && of.every((each, i) => each === known.of[i]);
-    if (!isSame) this.together[layer] = { of, part, feeds: this.made(layer, of, part) };
-    return this.together[layer].feeds;
-  }
-
-  private ofOne(layer: number, of: Of): Feeds {
-    const byLayer = this.single.get(of ?? BASE) ?? [];
-    this.single.set(of ?? BASE, byLayer);
-    byLayer[layer] ??= this.made(layer, [of], false);
-    return byLayer[layer];
-  }
-
-  /** Inputs of a layer; those of the task head follow the last one's. */
-  private made(layer: number, of: readonly Of[], part: boolean): Feeds {
-    if (layer === this.inputs.length) return taskHeadFeeds(of as readonly ServedDelta[]);
-    return Object.assign({}, ...this.inputs[layer].map((inputs) => feedsOfOne(inputs, of, part, this.headDim)));
-  }
-}
-
-function feedsOfOne(inputs: TunedInputs, deltas: readonly Of[], part: boolean, headDim: number): Feeds {
+/**
+ * Inputs of a tuned dense layer for some deltas, each padded to as many heads as the one with the
+ * most.
+ *
+ * @param part whether the deltas share the layer's input but not its result
+ */
+export function tunedFeeds(inputs: TunedInputs, deltas: readonly Of[], part: boolean, headDim: number): Feeds {
   const { heads: H, width, axis } = inputs;
   const isRows = axis === 'rows';
   const all = deltas.map((delta) => delta?.heads(inputs) ?? NONE);
@@ -91,7 +55,7 @@ function feedsOfOne(inputs: TunedInputs, deltas: readonly Of[], part: boolean, h
  * product with one column takes another kernel in onnxruntime, whose bits depend on the number of
  * rows.
  */
-function taskHeadFeeds(deltas: readonly ServedDelta[]): Feeds {
+export function taskHeadFeeds(deltas: readonly ServedDelta[]): Feeds {
   const feeds: Feeds = {};
   for (const name of deltas[0].taskHead.keys()) {
     const all = deltas.map(({ taskHead }) => taskHead.get(name)!);
