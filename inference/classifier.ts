@@ -8,6 +8,7 @@ import { modelState } from '../model/files-state';
 import { answersOf } from './answers';
 import { type Batch, batchesOf, type Piece } from './batches';
 import type { ClassifyRequest, HeadAnswers } from './classify-request';
+import { ReusedMemory } from './reused-memory';
 import { deltaState, openServedModel, type ServedModel, type TaskHead } from './served-model';
 import { WarmCache } from './warm-cache';
 import type { WarmMemory } from './warm-memory';
@@ -26,6 +27,7 @@ interface Prepared {
 export class Classifier {
   private readonly models = new WarmCache<ServedModel>();
   private readonly heads = new WarmCache<TaskHead>();
+  private readonly memory = new ReusedMemory();
 
   constructor(
     private readonly threads: number,
@@ -50,6 +52,7 @@ export class Classifier {
       for (const [place, i] of asking.entries()) outcomes[i] = answered[place];
     }
     await this.heads.trim(this.limits.deltas);
+    this.memory.settle();
     return outcomes;
   }
 
@@ -135,7 +138,7 @@ export class Classifier {
     const heads: TaskHead[] = [];
     for (const [i, delta] of deltas.entries()) {
       const key = JSON.stringify([folder, delta]);
-      const read = () => within(`deltas[${i}]`, () => model.read(delta));
+      const read = () => within(`deltas[${i}]`, () => model.read(delta, this.memory));
       heads.push(await this.heads.get(key, `${state} ${deltaState(delta)}`, read));
     }
     return heads;

@@ -37,9 +37,14 @@ export interface ServedDelta {
   taskHead: ReadonlyMap<string, HeadTensor>;
   /** Size in bytes. */
   bytes: number;
+  /** Memory of its large tensors. */
+  memory: readonly Float32Array[];
   /** Its tuned heads of a dense layer; undefined for none. */
   heads(inputs: TunedInputs): TunedHeads | undefined;
 }
+
+/** Gives memory of this many numbers, with any values. */
+type NewNumbers = (count: number) => Float32Array;
 
 /** Tensors of a task head by name, as a delta or checkpoint stores them. */
 type StoredHead = ReadonlyMap<string, DeltaTensor>;
@@ -48,12 +53,14 @@ type StoredHead = ReadonlyMap<string, DeltaTensor>;
  * Prepares a delta that tunes heads.
  *
  * @param layerInputs inputs of each layer's graph
+ * @param numbers gives memory of this many numbers; the delta's own tensors are copied
  * @returns undefined if it tunes more than the graphs have inputs for
  */
 export function servedDelta(
   checkpoint: Checkpoint,
   { info, tensors }: Delta,
   layerInputs: readonly (readonly TunedInputs[])[],
+  numbers: NewNumbers,
 ): ServedDelta | undefined {
   const { config } = checkpoint;
   const slices = tunedSlices(config, info.mask, info.parts);
@@ -73,7 +80,7 @@ export function servedDelta(
       if (!places) return undefined;
       const bias = byName.get(`${inputs.module}.bias`);
       const own = { weights: tensorOf(slice.canonical).values, biases: bias && tensorOf(bias.canonical).values };
-      made.set(inputs.weights, { ...headsOf(checkpoint, inputs, within, own), places });
+      made.set(inputs.weights, { ...headsOf(checkpoint, inputs, within, own, numbers), places });
       lowest = Math.min(lowest, layer);
     }
   }
@@ -81,7 +88,9 @@ export function servedDelta(
   const names = architectureOf(config).taskHead(config, kind).tensors(config, outputsOf(info));
   const stored = new Map(names.map(({ name }) => [name, tensorOf(name)]));
   const bytes = [...tensors.values()].reduce((sum, { values }) => sum + values.byteLength, 0);
-  return { ...untuned(config, kind, stored), lowest, bytes, heads: headsIn(made) };
+  const head = untuned(config, kind, stored, numbers);
+  const memory = [...head.memory, ...[...made.values()].map(({ weights }) => weights)];
+  return { ...head, lowest, bytes, memory, heads: headsIn(made) };
 }
 
 /** Made here, since a closure of its caller would keep the delta's own tensors in memory. */
@@ -91,24 +100,24 @@ const headsIn =
     made.get(weights);
 
 /** A task head on a model that nothing else is tuned in. */
-export function untuned(config: ModelConfig, kind: TaskHeadKind, stored: StoredHead): ServedDelta {
+export function untuned(config: ModelConfig, kind: TaskHeadKind, stored: StoredHead, numbers: NewNumbers): ServedDelta {
   const { reads, output } = architectureOf(config).taskHead(config, kind);
   const [outputs] = stored.get(`${output}.weight`)!.shape;
-  const taskHead = new Map([...stored].map(([name, tensor]) => [name, asInput(tensor)]));
-  const bytes = [...taskHead.values()].reduce((sum, { values }) => sum + values.byteLength, 0);
-  return { lowest: config.layers, reads, kind, outputs, taskHead, bytes, heads: () => undefined };
+  const taskHead = new Map([...stored].map(([name, tensor]) => [name, asInput(tensor, numbers)]));
+  const memory = [...taskHead.values()].map(({ values }) => values);
+  const bytes = memory.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  return { lowest: config.layers, reads, kind, outputs, taskHead, bytes, memory, heads: () => undefined };
 }
 
-function asInput({ shape: [out, into], values }: DeltaTensor): HeadTensor {
-  if (into === undefined) return { shape: [1, out], values: values.slice() };
-  const blocks = blocksOf(into);
-  return { shape: [blocks, out, into / blocks], values: inBlocks(values, out, blocks) };
+function asInput({ shape: [out, into], values }: DeltaTensor, numbers: NewNumbers): HeadTensor {
+  const blocks = into === undefined ? 1 : blocksOf(into);
+  const shape = into === undefined ? ([1, out] as const) : ([blocks, out, into / blocks] as const);
+  return { shape, values: inBlocks(values, out, blocks, numbers) };
 }
 
 /** Cuts each row in blocks. // [rows, width] → [P, rows, width/P] */
-function inBlocks(values: Float32Array, rows: number, blocks: number): Float32Array {
-  if (blocks === 1) return values.slice();
-  const cut = new Float32Array(values.length);
+function inBlocks(values: Float32Array, rows: number, blocks: number, numbers: NewNumbers): Float32Array {
+  const cut = numbers(values.length);
   const size = values.length / (rows * blocks);
   for (let from = 0, row = 0; row < rows; row++) {
     for (let block = 0; block < blocks; block++, from += size) {
@@ -148,14 +157,17 @@ function headsOf(
   { module, axis, width, features: [first], biases }: TunedInputs,
   { from, to, places }: TunedPart,
   tuned: { weights: Float32Array; biases?: Float32Array },
+  numbers: NewNumbers,
 ): Omit<TunedHeads, 'places'> {
   const weights = tuned.weights.subarray(from * width, to * width); // [r, width]
   if (axis === 'columns') {
     const whole = checkpoint.tensor(`${module}.weight`);
     const base = takeSlice(whole, [width, whole.length / width], { axis, indices: places });
-    return { weights: weights.map((value, i) => value - base[i]) };
+    const differences = numbers(weights.length);
+    for (const [i, value] of weights.entries()) differences[i] = value - base[i];
+    return { weights: differences };
   }
-  const rows = { weights: inBlocks(weights, to - from, blocksOf(width)) };
+  const rows = { weights: inBlocks(weights, to - from, blocksOf(width), numbers) };
   if (biases === undefined) return rows;
   if (tuned.biases) return { ...rows, biases: tuned.biases.slice(from, to) };
   const whole = checkpoint.tensor(`${module}.bias`);

@@ -16,6 +16,7 @@ import { openCheckpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
 import { filesState } from '../model/files-state';
 import { loadTokenizer, type Tokenizer } from '../model/tokenizer';
+import type { ReusedMemory } from './reused-memory';
 import { rowsOf, ServedBase } from './served-base';
 import { type ServedDelta, servedDelta, untuned } from './served-delta';
 import type { Warm } from './warm-cache';
@@ -41,11 +42,11 @@ export interface ServedModel extends Warm {
   /** Task head of the model itself; undefined for a base. */
   own?: TaskHead;
   /**
-   * Reads a delta's files.
+   * Reads a delta's files. Its memory is returned when it is closed.
    *
    * @throws HifiError INVALID_INPUT if it is damaged, of another base, or tunes more than heads
    */
-  read(folder: string): TaskHead;
+  read(folder: string, memory: ReusedMemory): TaskHead;
   /**
    * Computes a batch's logits.
    *
@@ -71,18 +72,24 @@ async function openBase(folder: string, threads: number): Promise<ServedModel> {
     const base = await ServedBase.open(checkpoint, threads);
     const stored = readTaskHead(checkpoint);
     const own = stored && labelsOf(stored.info);
+    const fileMemory = largestSoFar();
     return {
       config,
       tokenizer: loadTokenizer(folder),
       bytes: checkpoint.weights.files.reduce((sum, { path: file }) => sum + fs.statSync(file).size, 0),
       ...(own && {
-        own: headOf(own, {}, untuned(config, PROBLEMS[own.problem].taskHead, stored.tensors)),
+        own: headOf(
+          own,
+          {},
+          untuned(config, PROBLEMS[own.problem].taskHead, stored.tensors, (count) => new Float32Array(count)),
+        ),
       }),
-      read(delta) {
-        const read = readDelta(delta, checkpoint);
-        const served = servedDelta(checkpoint, read, base.inputs);
+      read(delta, memory) {
+        const read = readDelta(delta, checkpoint, fileMemory);
+        const served = servedDelta(checkpoint, read, base.inputs, (count) => memory.numbers(count));
         if (!served) throw invalidPart('deltas', `${delta} tunes more than heads: export a checkpoint and ask that`);
-        return headOf(labelsOf(read.info), trainedLengths(read.info), served);
+        const head = headOf(labelsOf(read.info), trainedLengths(read.info), served);
+        return { ...head, close: () => memory.give(served.memory) };
       },
       run: (batch, heads, each) =>
         base.run(
@@ -122,6 +129,15 @@ async function openOnnxFolder(folder: string, threads: number): Promise<ServedMo
       return [concatenated(parts)];
     },
     close: async () => model.close(),
+  };
+}
+
+/** Gives the same memory each time, or a larger one: what it held is not needed any more. */
+function largestSoFar(): (bytes: number) => ArrayBuffer {
+  let memory = new ArrayBuffer(0);
+  return (bytes) => {
+    if (memory.byteLength < bytes) memory = new ArrayBuffer(bytes);
+    return memory;
   };
 }
 
