@@ -35,6 +35,8 @@ export class BaseFeeds {
   ) {}
 
   /**
+   * Inputs of both graphs for some deltas.
+   *
    * @param deltas with task heads of one kind: those of all sequences, or `each` of one of its own
    * @param B number of sequences
    */

@@ -22,8 +22,9 @@ export function blocksOf(terms: number): number {
  */
 export function givenProduct(graph: OnnxGraph, x: string, weights: string, parts: number, bias?: string): string {
   const tokens = graph.node('Transpose', [x], perm(0, 2, 1, 3)); // [1 or D, P, T, into/P]
-  // onnxruntime fuses the two: the weights are not copied.
-  const products = graph.node('MatMul', [tokens, graph.node('Transpose', [weights], perm(0, 1, 3, 2))]); // [D, P, T, out]
+  // onnxruntime fuses the transposition with the product: the weights are not copied.
+  const turned = graph.node('Transpose', [weights], perm(0, 1, 3, 2));
+  const products = graph.node('MatMul', [tokens, turned]); // [D, P, T, out]
   const attributes = { axis: { int: 1 }, num_outputs: { int: parts } };
   const terms = parts === 1 ? [products] : graph.nodeOf(parts, 'Split', [products], { attributes });
   const sum = graph.node('Sum', bias ? [...terms, bias] : terms); // [D, 1, T, out]
@@ -31,8 +32,8 @@ export function givenProduct(graph: OnnxGraph, x: string, weights: string, parts
 }
 
 /**
- * Float32 arithmetic of D sets of weights, which are inputs of the graph. Tokens are [D, T, n]: each
- * set has its own.
+ * Float32 arithmetic of D sets of weights, which are inputs of the graph. Each set has tokens of its
+ * own, [D, T, n].
  */
 export function givenArithmetic(graph: OnnxGraph): Arithmetic {
   const same = (x: string) => x;

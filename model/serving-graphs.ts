@@ -65,7 +65,7 @@ export function lowerGraph(source: GraphSource, weights?: WeightsFile): LayersGr
  * reads the last token of it. Inputs, beside those of the layer: the state, `attention_mask`, for
  * the last token `input_ids`, and the task heads' tensors, named as in the model: weights as
  * {@link givenProduct} takes them, [D, P, out, into/P], others [D, 1, n]. Output `logits`, float32
- * [D, N, C], N of all tokens that a task head reads in the batch; it reads a single one twice.
+ * [D, T, C], for all tokens of a batch that a task head reads; it reads a single one twice.
  */
 export function lastGraph(source: GraphSource, kind: TaskHeadKind, weights?: WeightsFile): LayersGraph {
   const { config } = source;
@@ -79,12 +79,12 @@ export function lastGraph(source: GraphSource, kind: TaskHeadKind, weights?: Wei
   const { net: own, y, inputs } = tunedLayer(net, x, layers - 1, reads);
   const read = reads === 'mean' ? twice(graph, own.meanToken(y)) : y; // [N, S or 2, d]
   const { from, deltas } = rowInputs(layers);
-  const rows = graph.node('Gather', [own.wide(read), graph.input(from, 'int64', ['rows'])]);
+  const rows = graph.node('Gather', [own.wide(read), graph.input(from, 'int64', ['rows read'])]);
   const sizes = [graph.input(deltas, 'int64', [1]), graph.ints([-1, hiddenSize])];
   const shape = graph.node('Concat', sizes, { attributes: { axis: { int: 0 } } });
   const head = net.with(givenArithmetic(graph));
   const found = logits(head, config, { name: graph.node('Reshape', [rows, shape]), width: hiddenSize });
-  graph.output(LOGITS, head.wide(found), 'float32', ['D', 'rows', 'C']);
+  graph.output(LOGITS, head.wide(found), 'float32', ['D', 'T', 'C']);
   return { model: graph.toModel(), tuned: [inputs] };
 }
 

@@ -106,8 +106,9 @@ export class TunedArithmetic implements Arithmetic {
     const ofSets = (on: OnnxGraph) => on.node('Expand', [base, this.joined(this.sets, 1, 1)]); // of distances
     const inputs = this.declare(layer);
     if (inputs === undefined) return layer.distances ? ofSets(graph) : base;
-    const tuned = new OnnxGraph(`${layer.module} tuned`, { parent: graph });
-    const frozen = new OnnxGraph(`${layer.module} frozen`, { parent: graph });
+    const [tuned, frozen] = ['tuned', 'frozen'].map(
+      (part) => new OnnxGraph(`${part} ${layer.module} of ${x}`, { parent: graph }),
+    );
     const values = { x, base, states: layer.distances ? graph.ints([1]) : this.states };
     const found = inputs.axis === 'rows' ? this.replaced(tuned, inputs, values) : this.added(tuned, inputs, values);
     const shape = layer.distances ? graph.ints([0, 0, layer.out]) : this.sequences(x, base, layer.out);
