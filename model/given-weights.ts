@@ -32,8 +32,8 @@ export function givenProduct(graph: OnnxGraph, x: string, weights: string, parts
 }
 
 /**
- * Float32 arithmetic of D sets of weights, which are inputs of the graph. Each set has tokens of its
- * own, [D, T, n].
+ * Float32 arithmetic of D sets of weights, which are inputs of the graph. Each set has tokens of
+ * its own, [D, T, n].
  */
 export function givenArithmetic(graph: OnnxGraph): Arithmetic {
   const same = (x: string) => x;
