@@ -6,14 +6,20 @@ import { failed } from '../foundation/errors';
 import { type WeightsFile, writeWeights } from './onnx';
 import type { DeviceUsed } from './onnx-device';
 
+/**
+ * Longest time for which a thread waits awake, in microseconds. Most operators follow sooner. A
+ * thread that waits longer than another one needs to wake up would keep the core from other work.
+ */
+const SPIN_US = '100';
+
 /** Engine of a session. */
 export interface SessionSettings {
   device: DeviceUsed;
   /** Number of threads of an operator. */
   threads: number;
   /**
-   * Whether idle threads wait awake for the next operator of a run, which takes a core from other
-   * work but makes short runs shorter. Default: they sleep.
+   * Whether the threads wait awake for the next operator of a run, for a short while: short runs
+   * become shorter. Default: they sleep.
    */
   spins?: boolean;
 }
@@ -43,7 +49,7 @@ export async function openSession(
       interOpNumThreads: 1,
       extra: {
         session: {
-          intra_op: { allow_spinning: spins ? '1' : '0' },
+          intra_op: spins ? { allow_spinning: '1', spin_duration_us: SPIN_US } : { allow_spinning: '0' },
           // Between runs all threads sleep: other work, or another session, can use the cores.
           force_spinning_stop: '1',
           model_external_initializers_file_folder_path: folder,
