@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { nearestSibling } from '../data/nearest';
 import { diverged, invalidInput } from '../foundation/errors';
+import { firstNotFinite } from '../foundation/finite';
 import { regularFileText } from '../foundation/regular-file';
 import { publishFolder } from '../foundation/whole-folder';
 import type { Checkpoint } from '../model/checkpoint';
@@ -88,7 +89,7 @@ export function writeDelta(folder: string, delta: Delta): void {
   const names = [...delta.tensors.keys()].sort();
   for (const name of names) {
     const { values } = delta.tensors.get(name)!;
-    const at = notFinite(values);
+    const at = firstNotFinite(values);
     if (at >= 0)
       throw diverged(`${name} became ${values[at]} at ${at}: no delta was written; a lower learning rate may help`);
   }
@@ -118,9 +119,14 @@ export function deltaBytes(checkpoint: Checkpoint, info: DeltaInfo): number {
  * Reads a delta and checks that every value is finite.
  *
  * @param against base to which the delta must belong, and with whose mask its tensors must match
+ * @param memory gives the memory of the tensors' numbers, of this many bytes at least. Default: new
  * @throws INVALID_INPUT with the file and its fault
  */
-export function readDelta(folder: string, against?: Checkpoint): Delta {
+export function readDelta(
+  folder: string,
+  against?: Checkpoint,
+  memory = (bytes: number) => new ArrayBuffer(bytes),
+): Delta {
   const infoFile = path.join(folder, DELTA_INFO);
   const tensorsFile = path.join(folder, DELTA_TENSORS);
   if (!fs.existsSync(folder)) throw invalidInput(`${folder}: no such folder${nearestSibling(folder, 'folders')}`);
@@ -133,9 +139,14 @@ export function readDelta(folder: string, against?: Checkpoint): Delta {
   const file = SafetensorsFile.open(tensorsFile);
   try {
     const tensors = new Map<string, DeltaTensor>();
-    for (const [name, { dtype, shape }] of file.tensors) {
+    const buffer = memory(file.size);
+    let at = 0;
+    for (const [name, { dtype, shape, begin, end }] of file.tensors) {
       if (dtype !== 'F32') throw invalidInput(`${tensorsFile}: ${name} is ${dtype}; a delta's tensors are F32`);
-      const values = file.float32(name);
+      const bytes = new Uint8Array(buffer, at, end - begin);
+      at += bytes.length;
+      file.read(name, bytes);
+      const values = new Float32Array(buffer, bytes.byteOffset, bytes.length / 4);
       checkFinite(`${tensorsFile}: ${name}`, values);
       tensors.set(name, { shape: [...shape], values });
     }
@@ -199,14 +210,8 @@ function checkTensors({ info, tensors }: Delta, checkpoint: Checkpoint, what: st
 }
 
 function checkFinite(what: string, values: Float32Array): void {
-  const at = notFinite(values);
+  const at = firstNotFinite(values);
   if (at >= 0) throw invalidInput(`${what} holds ${values[at]} at index ${at}; a delta's numbers must be finite`);
-}
-
-/** Index of the first NaN or infinity; -1 if there is none. */
-function notFinite(values: Float32Array): number {
-  for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) return i;
-  return -1;
 }
 
 const sameShape = (a: readonly number[], b: readonly number[]) =>

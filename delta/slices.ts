@@ -53,9 +53,19 @@ function sliceOf(parts: readonly TensorPart[], shape: readonly number[] = []): S
   const outside = ranges.find(([from, to]) => from >= to || to > size);
   if (outside) throw invalidInput(`${axis} ${outside.join(' to ')} of ${tensor} cannot be tuned: it has ${size}`);
   if (parts.some((part) => part.axis !== axis)) throw invalidInput(`${tensor} is tuned both by rows and by columns`);
-  const indices = new Set(ranges.flatMap(([from, to]) => range(from, to - from)));
+  const indices = union(ranges, size);
   const across = axis === 'rows' ? shape.slice(1) : [shape[0]];
-  return { canonical: tensor, axis, indices: Int32Array.from(indices).sort(), shape: [indices.size, ...across] };
+  return { canonical: tensor, axis, indices, shape: [indices.length, ...across] };
+}
+
+/** Indices below `size` that are in any of the ranges, ascending. */
+function union(ranges: TensorPart['ranges'], size: number): Int32Array {
+  const isIn = new Uint8Array(size);
+  for (const [from, to] of ranges) isIn.fill(1, from, to);
+  const indices = new Int32Array(size);
+  let count = 0;
+  for (let index = 0; index < size; index++) if (isIn[index]) indices[count++] = index;
+  return indices.slice(0, count);
 }
 
 /** Lists the tensors of which no head owns a part, whole and without the pooler. */
@@ -139,5 +149,3 @@ export function countNumbers(tensors: Iterable<{ shape: number[] }>): number {
   for (const { shape } of tensors) sum += shape.reduce((product, size) => product * size, 1);
   return sum;
 }
-
-const range = (start: number, count: number) => Array.from({ length: count }, (_, i) => start + i);

@@ -1,7 +1,6 @@
 import { type CompactTokenIds, type PaddedBatch, padBatch } from '../data/batches';
-import type { ServedModel, TaskHead } from './served-model';
-
-type Reader = Pick<ServedModel, 'config' | 'runEach'>;
+import type { ModelConfig } from '../model/config';
+import type { TaskHead } from './served-model';
 
 /** Window of a text to run with some task heads. */
 export interface Piece {
@@ -37,7 +36,7 @@ const BATCH_TOKENS = 4096;
 const MOST_EACH = 8;
 
 /** Groups pieces to batches. */
-export function batchesOf(pieces: readonly Piece[], { config, runEach }: Reader): Batch[] {
+export function batchesOf(pieces: readonly Piece[], config: ModelConfig): Batch[] {
   const paddedLength = ({ window }: Piece) =>
     Math.min(config.maxPositions, Math.ceil(window.ids.length / LENGTH_STEP) * LENGTH_STEP);
   const numbers = new Map<TaskHead, number>();
@@ -48,8 +47,7 @@ export function batchesOf(pieces: readonly Piece[], { config, runEach }: Reader)
   };
   const headsOf = (piece: Piece) => piece.heads.map(numberOf).sort((a, b) => a - b);
   const alike = grouped(pieces, (piece) => [paddedLength(piece), ...headsOf(piece)].join());
-  const isSingle = (group: readonly Piece[]) =>
-    runEach !== undefined && group.length === 1 && group[0].heads.length === 1;
+  const isSingle = (group: readonly Piece[]) => group.length === 1 && group[0].heads.length === 1;
   const batch = (each: boolean) => (pieces: readonly Piece[]) => ({
     tokens: padBatch(
       pieces.map(({ window }) => window),
@@ -61,7 +59,7 @@ export function batchesOf(pieces: readonly Piece[], { config, runEach }: Reader)
     each,
   });
   const singles = grouped(alike.filter(isSingle).flat(), (piece) =>
-    [paddedLength(piece), piece.heads[0].delta?.reads, piece.heads[0].delta?.kind].join(),
+    [paddedLength(piece), piece.heads[0].delta?.kind].join(),
   );
   return [
     ...singles.flatMap((group) => cut(group, MOST_EACH).map((part) => batch(part.length > 1)(part))),

@@ -8,6 +8,7 @@ import { modelState } from '../model/files-state';
 import { answersOf } from './answers';
 import { type Batch, batchesOf, type Piece } from './batches';
 import type { ClassifyRequest, HeadAnswers } from './classify-request';
+import { ReusedMemory } from './reused-memory';
 import { deltaState, openServedModel, type ServedModel, type TaskHead } from './served-model';
 import { WarmCache } from './warm-cache';
 import type { WarmMemory } from './warm-memory';
@@ -26,6 +27,7 @@ interface Prepared {
 export class Classifier {
   private readonly models = new WarmCache<ServedModel>();
   private readonly heads = new WarmCache<TaskHead>();
+  private readonly memory = new ReusedMemory();
 
   constructor(
     private readonly threads: number,
@@ -50,6 +52,7 @@ export class Classifier {
       for (const [place, i] of asking.entries()) outcomes[i] = answered[place];
     }
     await this.heads.trim(this.limits.deltas);
+    this.memory.settle();
     return outcomes;
   }
 
@@ -64,7 +67,7 @@ export class Classifier {
         await settle(outcomes, i, async () => prepared.push([i, await this.prepared(model, state, request)]));
       }
       const pieces = prepared.flatMap(([, { pieces }]) => pieces);
-      for (const batch of batchesOf(pieces, model)) await runBatch(model, batch);
+      for (const batch of batchesOf(pieces, model.config)) await runBatch(model, batch);
       for (const [i, { answers }] of prepared) {
         await settle(outcomes, i, () => {
           outcomes[i] = { answers: answers() };
@@ -135,7 +138,7 @@ export class Classifier {
     const heads: TaskHead[] = [];
     for (const [i, delta] of deltas.entries()) {
       const key = JSON.stringify([folder, delta]);
-      const read = () => within(`deltas[${i}]`, () => model.read(delta));
+      const read = () => within(`deltas[${i}]`, () => model.read(delta, this.memory));
       heads.push(await this.heads.get(key, `${state} ${deltaState(delta)}`, read));
     }
     return heads;
@@ -161,13 +164,12 @@ async function windowsOf(model: ServedModel, request: ClassifyRequest, { labels,
 
 /** Runs windows of one padded length with their heads. */
 async function runBatch(model: ServedModel, { tokens, heads, pieces, each }: Batch): Promise<void> {
-  if (each) {
-    const logits = await model.runEach!(tokens, heads);
-    for (const [i, piece] of pieces.entries()) piece.take(heads[i], logits[i]);
-    return;
-  }
-  const logits = await model.run(tokens, heads);
+  const logits = await model.run(tokens, heads, each);
   for (const [i, head] of heads.entries()) {
+    if (each) {
+      pieces[i].take(head, logits[i]);
+      continue;
+    }
     const size = logits[i].length / pieces.length;
     for (const [row, piece] of pieces.entries()) piece.take(head, logits[i].slice(row * size, (row + 1) * size));
   }

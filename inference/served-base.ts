@@ -1,37 +1,14 @@
 import * as ort from 'onnxruntime-node';
 import type { PaddedBatch } from '../data/batches';
-import { concatenated } from '../foundation/concatenated';
-import type { Readout, TaskHeadKind } from '../model/architecture';
+import type { TaskHeadKind } from '../model/architecture';
 import type { Checkpoint } from '../model/checkpoint';
+import type { WeightsFile } from '../model/onnx';
 import { openSession, type SessionSettings } from '../model/onnx-session';
-import { embeddingGraph, layerGraph, STATE, taskHeadGraph } from '../model/serving-graphs';
-import { COUNTS, type TunedInputs } from '../model/tuned-arithmetic';
+import { LOGITS, lastGraph, lowerGraph, STATE } from '../model/serving-graphs';
+import type { TunedInputs } from '../model/tuned-arithmetic';
+import { BaseFeeds } from './base-feeds';
 import type { ServedDelta } from './served-delta';
-import { type Feeds, feedsOf } from './tuned-feeds';
-
-/** Session of a layer, and the inputs of its tuned parts. */
-interface Layer {
-  session: ort.InferenceSession;
-  tuned: readonly TunedInputs[];
-  /** False if it runs one delta at a time. */
-  together: boolean;
-}
-
-/** Stands for the base where a delta is a key. */
-const BASE = {};
-
-/** Delta of a state; `undefined` stands for all that do not differ from the base yet. */
-type Of = ServedDelta | undefined;
-
-/**
- * Tokens' state of some deltas: B sequences for each. A token that a task head reads by itself
- * comes twice. // float32 [deltas·B, S or 2, d]
- */
-interface State {
-  /** Deltas in the order of the state. */
-  of: readonly Of[];
-  values: Float32Array;
-}
+import type { Feeds } from './tuned-feeds';
 
 /**
  * Fewest columns of a product in a thread: with fewer, onnxruntime sums in other blocks, and the
@@ -40,210 +17,80 @@ interface State {
 const COLUMNS_OF_A_THREAD = 65;
 
 /**
- * Base model in onnxruntime, a session per layer, that answers for many deltas at once. Deltas
- * share the layers below their lowest tuned one, and the frozen products of that layer.
+ * Base model in onnxruntime that answers for many deltas at once. Deltas share the layers below
+ * their lowest tuned one, and the frozen products of that layer.
  *
  * Logits have the same bits whatever else is in their batch, for windows of one padded length.
  */
 export class ServedBase {
-  /** Inputs of every layer. */
-  readonly inputs: readonly (readonly TunedInputs[])[];
-  /** Whether {@link runEach} can run: every layer runs several deltas at a time. */
-  readonly runsEach: boolean;
-  private readonly heads = new Map<TaskHeadKind, Promise<ort.InferenceSession>>();
-  private readonly lasts = new Map<Readout, Promise<Layer>>();
-  /** Inputs of each delta, or of the base, that ran by itself. */
-  private readonly single = new WeakMap<object, Map<Layer, Feeds>>();
-  /** Inputs of the last deltas that ran together: the same ones often come again. */
-  private together: { of: readonly Of[]; byLayer: Map<Layer, Feeds> } = { of: [], byLayer: new Map() };
+  private readonly feeds: BaseFeeds;
+  /** The last layer with the task heads of a kind. */
+  private readonly lasts = new Map<TaskHeadKind, Promise<ort.InferenceSession>>();
 
   private constructor(
     readonly checkpoint: Checkpoint,
     private readonly settings: SessionSettings,
-    private readonly embeddings: ort.InferenceSession,
-    /** All layers but the last, whose graph depends on what the task head reads. */
-    private readonly layers: readonly Layer[],
-    all: readonly Pick<Layer, 'tuned' | 'together'>[],
+    /** Embeddings and all layers but the last. */
+    private readonly lower: ort.InferenceSession,
+    /** Inputs of every layer's tuned parts. */
+    readonly inputs: readonly (readonly TunedInputs[])[],
   ) {
-    this.inputs = all.map(({ tuned }) => tuned);
-    this.runsEach = all.every(({ together }) => together);
+    this.feeds = new BaseFeeds(inputs, checkpoint.config);
   }
 
   /** @throws HifiError INVALID_INPUT for weights that are not finite */
   static async open(checkpoint: Checkpoint, threads: number): Promise<ServedBase> {
-    const { layers: L, hiddenSize } = checkpoint.config;
-    const most = Math.max(1, Math.floor(hiddenSize / COLUMNS_OF_A_THREAD));
-    const settings: SessionSettings = { device: 'cpu', threads: Math.min(threads, most) };
-    const embeddings = await openSession((weights) => embeddingGraph(checkpoint, weights), settings);
-    const layers: Layer[] = [];
-    for (let layer = 0; layer < L - 1; layer++) layers.push(await openLayer(checkpoint, layer, 'every', settings));
-    // Every readout has the same inputs.
-    const last = layerGraph(checkpoint, L - 1, 'every');
-    return new ServedBase(checkpoint, settings, embeddings, layers, [...layers, last]);
+    const most = Math.max(1, Math.floor(checkpoint.config.hiddenSize / COLUMNS_OF_A_THREAD));
+    const settings: SessionSettings = { device: 'cpu', threads: Math.min(threads, most), spins: true };
+    // The last layer has the same tuned parts for every kind of task head.
+    const { tuned: last } = lastGraph(checkpoint, 'token');
+    let inputs = last;
+    const lower = await openSession((weights) => {
+      const { model, tuned } = lowerGraph(checkpoint, weights);
+      inputs = [...tuned, ...last];
+      return model;
+    }, settings);
+    return new ServedBase(checkpoint, settings, lower, inputs);
   }
 
   /**
-   * Computes the logits of a batch with each delta.
+   * Computes the logits of a batch.
    *
-   * @returns for each delta [B, C], or [B, S, C] of tokens
+   * @param deltas with task heads of one kind: those of all sequences, or `each` of one of its own
+   * @returns for each delta [B, C], or [B, S, C] of tokens; B is 1 if `each`
    */
-  async run(batch: PaddedBatch, deltas: readonly ServedDelta[]): Promise<Float32Array[]> {
-    const { layers: L } = this.checkpoint.config;
-    let state = await this.embedded(batch);
-    for (const [layer, each] of this.layers.entries()) {
-      state = await this.step(each, state, startingAt(state, deltas, layer), batch);
-    }
-    const logits = new Map<ServedDelta, Float32Array>();
-    for (const reads of new Set(deltas.map((delta) => delta.reads))) {
-      const reading = deltas.filter((delta) => delta.reads === reads);
-      const of = startingAt(state, reading, L - 1);
-      const last = await this.last(reads);
-      // The task head reads the base's last token of a sequence, or each delta's own.
-      const from = reads === 'last' ? expanded(state, of) : state;
-      const after = await this.step(last, from, of, batch);
-      const size = after.values.length / of.length;
-      for (const [i, delta] of of.entries()) {
-        const own = after.values.subarray(i * size, (i + 1) * size);
-        const asking = delta ? [delta] : reading.filter(({ lowest }) => lowest >= L);
-        for (const each of asking) logits.set(each, await this.logits(each, own, batch));
-      }
-    }
-    return deltas.map((delta) => logits.get(delta)!);
-  }
-
-  /**
-   * Computes the logits of each sequence with a delta of its own.
-   *
-   * @param deltas those of the sequences, all with one readout // [B]
-   * @returns for each sequence [C], or [S, C] of tokens
-   */
-  async runEach(batch: PaddedBatch, deltas: readonly ServedDelta[]): Promise<Float32Array[]> {
-    const lowest = Math.min(...deltas.map((delta) => delta.lowest));
-    let state = await this.embedded(batch);
-    for (const [layer, each] of [...this.layers, await this.last(deltas[0].reads)].entries()) {
-      const of = layer < lowest ? state.of : deltas;
-      state = await this.runLayer(each, { of, values: state.values }, of, batch);
-    }
-    const size = state.values.length / batch.B;
-    const logits: Float32Array[] = [];
-    for (const [i, row] of rowsOf(batch).entries()) {
-      logits.push(await this.logits(deltas[i], state.values.subarray(i * size, (i + 1) * size), row));
-    }
-    return logits;
+  async run(batch: PaddedBatch, deltas: readonly ServedDelta[], each: boolean): Promise<Float32Array[]> {
+    const { lower } = this;
+    const [{ kind, reads }] = deltas;
+    const last = await this.last(kind);
+    const feeds = this.feeds.of(deltas, batch.B, each);
+    const state = await lower.run({ ...feeds.lower, ...tokenFeeds(lower, batch) });
+    const { [LOGITS]: all } = await last.run({
+      ...feeds.last,
+      ...tokenFeeds(last, batch),
+      [STATE.input]: state[STATE.output],
+    });
+    const [, rows, C] = all.dims;
+    const size = rows * C;
+    return deltas.map(({ outputs }, i) => {
+      const values = (all.data as Float32Array).subarray(i * size, (i + 1) * size);
+      // A task head that reads a single token has it twice.
+      return cut(values, [rows, C], reads === 'every' ? 1 : 2, outputs);
+    });
   }
 
   async close(): Promise<void> {
     const lasts = await Promise.all(this.lasts.values());
-    const heads = await Promise.all(this.heads.values());
-    const layers = [...this.layers, ...lasts].map(({ session }) => session);
-    await Promise.all([this.embeddings, ...layers, ...heads].map((session) => session.release()));
+    await Promise.all([this.lower, ...lasts].map((session) => session.release()));
     this.checkpoint.close();
   }
 
-  private async embedded(batch: PaddedBatch): Promise<State> {
-    const { [STATE.output]: output } = await this.embeddings.run(tokenFeeds(this.embeddings, batch, 1));
-    return { of: [undefined], values: output.data as Float32Array };
+  private last(kind: TaskHeadKind): Promise<ort.InferenceSession> {
+    const build = (weights: WeightsFile) => lastGraph(this.checkpoint, kind, weights).model;
+    const made = this.lasts.get(kind) ?? openSession(build, this.settings);
+    this.lasts.set(kind, made);
+    return made;
   }
-
-  /** Runs a layer. @param of deltas of the result: those of the state, or more that start here */
-  private async step(layer: Layer, state: State, of: readonly Of[], batch: PaddedBatch): Promise<State> {
-    const isShared = state.of.length === 1;
-    const from = isShared ? state : expanded(state, of);
-    if (layer.together || of.length === 1) return this.runLayer(layer, from, of, batch, of.length);
-    const size = from.values.length / from.of.length;
-    const parts: State[] = [];
-    for (const [i, each] of of.entries()) {
-      const at = isShared ? 0 : i;
-      const values = from.values.subarray(at * size, (at + 1) * size);
-      parts.push(await this.runLayer(layer, { ...from, of: [each], values }, [each], batch));
-    }
-    return { of, values: concatenated(parts.map(({ values }) => values)) };
-  }
-
-  /** @param copies number of states that have all sequences of the batch */
-  private async runLayer(layer: Layer, from: State, of: readonly Of[], batch: PaddedBatch, copies = 1): Promise<State> {
-    const { S } = batch;
-    const { hiddenSize: d } = this.checkpoint.config;
-    const feeds = {
-      [STATE.input]: new ort.Tensor('float32', from.values, [from.values.length / (S * d), S, d]),
-      [COUNTS.deltas]: count(of.length),
-      [COUNTS.states]: count(from.of.length),
-      ...tokenFeeds(layer.session, batch, copies),
-      ...this.feeds(layer, of),
-    };
-    const { [STATE.output]: output } = await layer.session.run(feeds);
-    return { of, values: output.data as Float32Array };
-  }
-
-  /** Inputs of a layer's tuned parts. */
-  private feeds(layer: Layer, of: readonly Of[]): Feeds {
-    const [first] = of;
-    const byLayer = of.length === 1 ? this.feedsOfOne(first ?? BASE) : this.feedsTogether(of);
-    const feeds = byLayer.get(layer) ?? feedsOf(layer.tuned, of, this.checkpoint.config.headDim);
-    byLayer.set(layer, feeds);
-    return feeds;
-  }
-
-  /** They share memory with the delta. */
-  private feedsOfOne(delta: object): Map<Layer, Feeds> {
-    const byLayer = this.single.get(delta) ?? new Map<Layer, Feeds>();
-    this.single.set(delta, byLayer);
-    return byLayer;
-  }
-
-  private feedsTogether(of: readonly Of[]): Map<Layer, Feeds> {
-    const { together } = this;
-    const same = together.of.length === of.length && of.every((each, i) => each === together.of[i]);
-    if (!same) this.together = { of, byLayer: new Map() };
-    return this.together.byLayer;
-  }
-
-  private async logits(delta: ServedDelta, x: Float32Array, batch: PaddedBatch): Promise<Float32Array> {
-    const { B, S } = batch;
-    const session = await this.head(delta.kind);
-    const { hiddenSize: d } = this.checkpoint.config;
-    const tensors = [...delta.taskHead].map(([name, { shape, values }]) => [
-      name,
-      new ort.Tensor('float32', values, shape),
-    ]);
-    const { logits } = await session.run({
-      [STATE.input]: new ort.Tensor('float32', x, [B, x.length / (B * d), d]),
-      ...tokenFeeds(session, batch, 1),
-      ...Object.fromEntries(tensors),
-    });
-    const tokens = delta.reads === 'every' ? S : 1;
-    return cut(logits.data as Float32Array, [B, ...logits.dims.slice(1)], tokens, delta.outputs);
-  }
-
-  private head(kind: TaskHeadKind): Promise<ort.InferenceSession> {
-    return once(this.heads, kind, () => openSession(() => taskHeadGraph(this.checkpoint, kind), this.settings));
-  }
-
-  private last(reads: Readout): Promise<Layer> {
-    const { layers } = this.checkpoint.config;
-    return once(this.lasts, reads, () => openLayer(this.checkpoint, layers - 1, reads, this.settings));
-  }
-}
-
-/** Deltas of a state after a layer: those of the state, and those that start to differ in it. */
-function startingAt(state: State, deltas: readonly ServedDelta[], layer: number): readonly Of[] {
-  const kept = state.of.filter((each) => each !== undefined && deltas.includes(each));
-  const starting = deltas.filter(({ lowest }) => lowest === layer);
-  const isShared = deltas.some(({ lowest }) => lowest > layer);
-  return [...kept, ...starting, ...(isShared ? [undefined] : [])];
-}
-
-/** State with a copy for each of these deltas. */
-function expanded(state: State, of: readonly Of[]): State {
-  if (of.length === state.of.length && of.every((each, i) => each === state.of[i])) return state;
-  const size = state.values.length / state.of.length;
-  const shared = state.of.indexOf(undefined);
-  const parts = of.map((each) => {
-    const known = state.of.indexOf(each);
-    const at = known < 0 ? shared : known;
-    return state.values.subarray(at * size, (at + 1) * size);
-  });
-  return { of, values: concatenated(parts) };
 }
 
 /** Each row of a batch by itself. */
@@ -254,52 +101,20 @@ export function rowsOf({ B, S, ids, typeIds, mask, lengths }: PaddedBatch): Padd
   });
 }
 
-/** Leaves out rows and columns at the end. // [B, R, C] → [B, rows, columns] */
-function cut(values: Float32Array, [B, R, C]: readonly number[], rows: number, columns: number): Float32Array {
-  if (R === rows && C === columns) return values;
-  const left = new Float32Array(B * rows * columns);
-  for (let row = 0; row < B * rows; row++) {
-    const from = (Math.floor(row / rows) * R + (row % rows)) * C;
-    left.set(values.subarray(from, from + columns), row * columns);
+/** Takes the first columns of each `step`-th row. // [R, C] → [R/step, columns] */
+function cut(values: Float32Array, [R, C]: readonly [number, number], step: number, columns: number): Float32Array {
+  if (step === 1 && C === columns) return values;
+  const left = new Float32Array((R / step) * columns);
+  for (let row = 0; row < R; row += step) {
+    left.set(values.subarray(row * C, row * C + columns), (row / step) * columns);
   }
   return left;
 }
 
-const count = (n: number) => new ort.Tensor('int64', BigInt64Array.of(BigInt(n)), [1]);
-
-/**
- * Inputs of a graph that a batch's tokens give, once for each of `times` deltas.
- * // int64 [times·B, S]
- */
-function tokenFeeds({ inputNames }: ort.InferenceSession, { B, S, ...batch }: PaddedBatch, times: number): Feeds {
+/** Inputs of a graph that a batch's tokens give. // int64 [B, S] */
+function tokenFeeds({ inputNames }: ort.InferenceSession, { B, S, ...batch }: PaddedBatch): Feeds {
   const given = { input_ids: batch.ids, token_type_ids: batch.typeIds, attention_mask: batch.mask };
-  const feeds: Feeds = {};
-  for (const [name, values] of Object.entries(given)) {
-    if (!inputNames.includes(name)) continue;
-    const all = new BigInt64Array(values.length * times);
-    for (let i = 0; i < all.length; i++) all[i] = BigInt(values[i % values.length]);
-    feeds[name] = new ort.Tensor('int64', all, [times * B, S]);
-  }
-  return feeds;
-}
-
-async function openLayer(
-  checkpoint: Checkpoint,
-  layer: number,
-  reads: Readout,
-  settings: SessionSettings,
-): Promise<Layer> {
-  let traits: Omit<Layer, 'session'> = { tuned: [], together: true };
-  const session = await openSession((weights) => {
-    const { model, tuned, together } = layerGraph(checkpoint, layer, reads, weights);
-    traits = { tuned, together };
-    return model;
-  }, settings);
-  return { session, ...traits };
-}
-
-function once<Key, Made>(map: Map<Key, Promise<Made>>, key: Key, make: () => Promise<Made>): Promise<Made> {
-  const made = map.get(key) ?? make();
-  map.set(key, made);
-  return made;
+  const used = Object.entries(given).filter(([name]) => inputNames.includes(name));
+  const tensor = (values: Int32Array) => new ort.Tensor('int64', BigInt64Array.from(values, BigInt), [B, S]);
+  return Object.fromEntries(used.map(([name, values]) => [name, tensor(values)]));
 }

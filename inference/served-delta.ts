@@ -1,16 +1,16 @@
-import type { Delta } from '../delta/delta';
+import type { Delta, DeltaTensor } from '../delta/delta';
 import { outputsOf, taskHeadKindOf } from '../delta/delta-info';
 import { type Slice, takeSlice, tunedSlices } from '../delta/slices';
 import type { Readout, TaskHeadKind } from '../model/architecture';
 import { architectureOf } from '../model/architectures';
-import { transposed } from '../model/arithmetic';
 import type { Checkpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
+import { blocksOf } from '../model/given-weights';
 import type { TunedInputs } from '../model/tuned-arithmetic';
 
 /** Tuned heads of one dense layer, as its graph takes them. */
 export interface TunedHeads {
-  /** Rows [width, h·dh], columns [h·dh, width]. */
+  /** Rows [P, h·dh, width/P], columns [h·dh, width]. */
   weights: Float32Array;
   /** [h·dh] */
   biases?: Float32Array;
@@ -18,9 +18,10 @@ export interface TunedHeads {
   places: Int32Array;
 }
 
-/** Tensor of a task head, as its graph takes it: matrices are transposed. */
+/** Tensor of a task head, as its graph takes it. */
 export interface HeadTensor {
-  shape: number[];
+  /** [P, out, into/P] of a matrix; [1, out] of other tensors. */
+  shape: readonly [blocks: number, out: number, across?: number];
   values: Float32Array;
 }
 
@@ -32,27 +33,34 @@ export interface ServedDelta {
   kind: TaskHeadKind;
   /** C. */
   outputs: number;
-  /** Tensors of the task head by name, for at least two logits. */
+  /** Tensors of the task head by name. */
   taskHead: ReadonlyMap<string, HeadTensor>;
   /** Size in bytes. */
   bytes: number;
+  /** Memory of its large tensors. */
+  memory: readonly Float32Array[];
   /** Its tuned heads of a dense layer; undefined for none. */
   heads(inputs: TunedInputs): TunedHeads | undefined;
 }
 
+/** Gives memory of this many numbers, with any values. */
+type NewNumbers = (count: number) => Float32Array;
+
 /** Tensors of a task head by name, as a delta or checkpoint stores them. */
-type StoredHead = ReadonlyMap<string, HeadTensor>;
+type StoredHead = ReadonlyMap<string, DeltaTensor>;
 
 /**
  * Prepares a delta that tunes heads.
  *
  * @param layerInputs inputs of each layer's graph
+ * @param numbers gives memory of this many numbers; the delta's own tensors are copied
  * @returns undefined if it tunes more than the graphs have inputs for
  */
 export function servedDelta(
   checkpoint: Checkpoint,
   { info, tensors }: Delta,
   layerInputs: readonly (readonly TunedInputs[])[],
+  numbers: NewNumbers,
 ): ServedDelta | undefined {
   const { config } = checkpoint;
   const slices = tunedSlices(config, info.mask, info.parts);
@@ -72,7 +80,7 @@ export function servedDelta(
       if (!places) return undefined;
       const bias = byName.get(`${inputs.module}.bias`);
       const own = { weights: tensorOf(slice.canonical).values, biases: bias && tensorOf(bias.canonical).values };
-      made.set(inputs.weights, { ...headsOf(checkpoint, inputs, within, own), places });
+      made.set(inputs.weights, { ...headsOf(checkpoint, inputs, within, own, numbers), places });
       lowest = Math.min(lowest, layer);
     }
   }
@@ -80,7 +88,9 @@ export function servedDelta(
   const names = architectureOf(config).taskHead(config, kind).tensors(config, outputsOf(info));
   const stored = new Map(names.map(({ name }) => [name, tensorOf(name)]));
   const bytes = [...tensors.values()].reduce((sum, { values }) => sum + values.byteLength, 0);
-  return { ...untuned(config, kind, stored), lowest, bytes, heads: headsIn(made) };
+  const head = untuned(config, kind, stored, numbers);
+  const memory = [...head.memory, ...[...made.values()].map(({ weights }) => weights)];
+  return { ...head, lowest, bytes, memory, heads: headsIn(made) };
 }
 
 /** Made here, since a closure of its caller would keep the delta's own tensors in memory. */
@@ -90,31 +100,31 @@ const headsIn =
     made.get(weights);
 
 /** A task head on a model that nothing else is tuned in. */
-export function untuned(config: ModelConfig, kind: TaskHeadKind, stored: StoredHead): ServedDelta {
+export function untuned(config: ModelConfig, kind: TaskHeadKind, stored: StoredHead, numbers: NewNumbers): ServedDelta {
   const { reads, output } = architectureOf(config).taskHead(config, kind);
   const [outputs] = stored.get(`${output}.weight`)!.shape;
-  const taskHead = new Map(
-    [...stored].map(([name, tensor]) => [name, asInput(name.startsWith(`${output}.`) ? ofTwo(tensor) : tensor)]),
-  );
-  const bytes = [...taskHead.values()].reduce((sum, { values }) => sum + values.byteLength, 0);
-  return { lowest: config.layers, reads, kind, outputs, taskHead, bytes, heads: () => undefined };
+  const taskHead = new Map([...stored].map(([name, tensor]) => [name, asInput(tensor, numbers)]));
+  const memory = [...taskHead.values()].map(({ values }) => values);
+  const bytes = memory.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  return { lowest: config.layers, reads, kind, outputs, taskHead, bytes, memory, heads: () => undefined };
 }
 
-/**
- * Adds a row of zeros to a single one: a product with one column takes another kernel in
- * onnxruntime, whose bits depend on the number of rows.
- */
-function ofTwo({ shape: [rows, ...across], values }: HeadTensor): HeadTensor {
-  if (rows > 1) return { shape: [rows, ...across], values };
-  const two = new Float32Array(2 * values.length);
-  two.set(values);
-  return { shape: [2, ...across], values: two };
+function asInput({ shape: [out, into], values }: DeltaTensor, numbers: NewNumbers): HeadTensor {
+  const blocks = into === undefined ? 1 : blocksOf(into);
+  const shape = into === undefined ? ([1, out] as const) : ([blocks, out, into / blocks] as const);
+  return { shape, values: inBlocks(values, out, blocks, numbers) };
 }
 
-function asInput({ shape, values }: HeadTensor): HeadTensor {
-  if (shape.length !== 2) return { shape, values };
-  const [rows, columns] = shape;
-  return { shape: [columns, rows], values: transposed(values, rows, columns) };
+/** Cuts each row in blocks. // [rows, width] → [P, rows, width/P] */
+function inBlocks(values: Float32Array, rows: number, blocks: number, numbers: NewNumbers): Float32Array {
+  const cut = numbers(values.length);
+  const size = values.length / (rows * blocks);
+  for (let from = 0, row = 0; row < rows; row++) {
+    for (let block = 0; block < blocks; block++, from += size) {
+      cut.set(values.subarray(from, from + size), (block * rows + row) * size);
+    }
+  }
+  return cut;
 }
 
 /** Tuned features of a module that a dense layer of it has. */
@@ -147,14 +157,17 @@ function headsOf(
   { module, axis, width, features: [first], biases }: TunedInputs,
   { from, to, places }: TunedPart,
   tuned: { weights: Float32Array; biases?: Float32Array },
+  numbers: NewNumbers,
 ): Omit<TunedHeads, 'places'> {
   const weights = tuned.weights.subarray(from * width, to * width); // [r, width]
   if (axis === 'columns') {
     const whole = checkpoint.tensor(`${module}.weight`);
     const base = takeSlice(whole, [width, whole.length / width], { axis, indices: places });
-    return { weights: weights.map((value, i) => value - base[i]) };
+    const differences = numbers(weights.length);
+    for (const [i, value] of weights.entries()) differences[i] = value - base[i];
+    return { weights: differences };
   }
-  const rows = { weights: transposed(weights, to - from, width) };
+  const rows = { weights: inBlocks(weights, to - from, blocksOf(width), numbers) };
   if (biases === undefined) return rows;
   if (tuned.biases) return { ...rows, biases: tuned.biases.slice(from, to) };
   const whole = checkpoint.tensor(`${module}.bias`);

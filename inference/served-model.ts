@@ -16,6 +16,7 @@ import { openCheckpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
 import { filesState } from '../model/files-state';
 import { loadTokenizer, type Tokenizer } from '../model/tokenizer';
+import type { ReusedMemory } from './reused-memory';
 import { rowsOf, ServedBase } from './served-base';
 import { type ServedDelta, servedDelta, untuned } from './served-delta';
 import type { Warm } from './warm-cache';
@@ -41,20 +42,18 @@ export interface ServedModel extends Warm {
   /** Task head of the model itself; undefined for a base. */
   own?: TaskHead;
   /**
-   * Reads a delta's files.
+   * Reads a delta's files. Its memory is returned when it is closed.
    *
    * @throws HifiError INVALID_INPUT if it is damaged, of another base, or tunes more than heads
    */
-  read(folder: string): TaskHead;
-  /** Computes a batch's logits with each head. @returns for each [B, C], or [B, S, C] of tokens */
-  run(batch: PaddedBatch, heads: readonly TaskHead[]): Promise<Float32Array[]>;
+  read(folder: string, memory: ReusedMemory): TaskHead;
   /**
-   * Computes the logits of each sequence with a head of its own, all of one kind; absent if the
-   * model cannot.
+   * Computes a batch's logits.
    *
-   * @returns for each sequence [C], or [S, C] of tokens
+   * @param heads of one kind: those of all sequences, or `each` of a sequence of its own
+   * @returns for each head [B, C], or [B, S, C] of tokens; B is 1 if `each`
    */
-  runEach?(batch: PaddedBatch, heads: readonly TaskHead[]): Promise<Float32Array[]>;
+  run(batch: PaddedBatch, heads: readonly TaskHead[], each: boolean): Promise<Float32Array[]>;
   close(): Promise<void>;
 }
 
@@ -73,21 +72,31 @@ async function openBase(folder: string, threads: number): Promise<ServedModel> {
     const base = await ServedBase.open(checkpoint, threads);
     const stored = readTaskHead(checkpoint);
     const own = stored && labelsOf(stored.info);
+    const fileMemory = largestSoFar();
     return {
       config,
       tokenizer: loadTokenizer(folder),
       bytes: checkpoint.weights.files.reduce((sum, { path: file }) => sum + fs.statSync(file).size, 0),
       ...(own && {
-        own: headOf(own, {}, untuned(config, PROBLEMS[own.problem].taskHead, stored.tensors)),
+        own: headOf(
+          own,
+          {},
+          untuned(config, PROBLEMS[own.problem].taskHead, stored.tensors, (count) => new Float32Array(count)),
+        ),
       }),
-      read(delta) {
-        const read = readDelta(delta, checkpoint);
-        const served = servedDelta(checkpoint, read, base.inputs);
+      read(delta, memory) {
+        const read = readDelta(delta, checkpoint, fileMemory);
+        const served = servedDelta(checkpoint, read, base.inputs, (count) => memory.numbers(count));
         if (!served) throw invalidPart('deltas', `${delta} tunes more than heads: export a checkpoint and ask that`);
-        return headOf(labelsOf(read.info), trainedLengths(read.info), served);
+        const head = headOf(labelsOf(read.info), trainedLengths(read.info), served);
+        return { ...head, close: () => memory.give(served.memory) };
       },
-      run: (batch, heads) => base.run(batch, deltasOf(heads)),
-      ...(base.runsEach && { runEach: (batch, heads) => base.runEach(batch, deltasOf(heads)) }),
+      run: (batch, heads, each) =>
+        base.run(
+          batch,
+          heads.map(({ delta }) => delta!),
+          each,
+        ),
       close: () => base.close(),
     };
   } catch (error) {
@@ -95,8 +104,6 @@ async function openBase(folder: string, threads: number): Promise<ServedModel> {
     throw error;
   }
 }
-
-const deltasOf = (heads: readonly TaskHead[]) => heads.map(({ delta }) => delta!);
 
 async function openOnnxFolder(folder: string, threads: number): Promise<ServedModel> {
   const model = await openOnnxModel(folder, { device: 'cpu', threads });
@@ -122,6 +129,15 @@ async function openOnnxFolder(folder: string, threads: number): Promise<ServedMo
       return [concatenated(parts)];
     },
     close: async () => model.close(),
+  };
+}
+
+/** Gives the same memory each time, or a larger one: what it held is not needed any more. */
+function largestSoFar(): (bytes: number) => ArrayBuffer {
+  let memory = new ArrayBuffer(0);
+  return (bytes) => {
+    if (memory.byteLength < bytes) memory = new ArrayBuffer(bytes);
+    return memory;
   };
 }
 

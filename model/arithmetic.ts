@@ -1,6 +1,7 @@
 import { invalidInput } from '../foundation/errors';
 import type { OnnxGraph } from './onnx';
 import { firstTooLarge, roundTo } from './rounding';
+import { transposed } from './transposed';
 
 /**
  * Arithmetic of a graph: the storage of an encoder's weights and the computation of its matrix
@@ -23,6 +24,11 @@ export interface Arithmetic {
    * table's rows.
    */
   rows(table: Table, pick: PickRows): string;
+  /**
+   * Number of sets D of a dense layer's weights, int64 [1]. Distances, which all sequences share,
+   * then have rows for each set: [R, into] → [D, R, out]. Absent for one set.
+   */
+  readonly sets?: string;
 }
 
 /** Picks rows of a constant table. */
@@ -160,29 +166,4 @@ function memo<Result>(make: (x: string) => Result): (x: string) => Result {
     made.set(x, found);
     return found;
   };
-}
-
-/**
- * Side of the square blocks in which a matrix is transposed: two of them fit the first-level cache.
- */
-const TILE = 32;
-
-/** Transposes [rows, columns] → [columns, rows]. */
-export function transposed<Numbers extends Float32Array | Int8Array>(
-  matrix: Numbers,
-  rows: number,
-  columns: number,
-): Numbers {
-  const turned = new (matrix.constructor as new (length: number) => Numbers)(matrix.length);
-  for (let left = 0; left < columns; left += TILE) {
-    const right = Math.min(columns, left + TILE);
-    for (let top = 0; top < rows; top += TILE) {
-      const bottom = Math.min(rows, top + TILE);
-      for (let c = left; c < right; c++) {
-        let from = top * columns + c;
-        for (let to = c * rows + top; to < c * rows + bottom; to++, from += columns) turned[to] = matrix[from];
-      }
-    }
-  }
-  return turned;
 }

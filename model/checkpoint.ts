@@ -1,5 +1,6 @@
 import * as path from 'node:path';
 import { invalidInput } from '../foundation/errors';
+import { firstNotFinite } from '../foundation/finite';
 import type { Architecture, ModelTensor } from './architecture';
 import { architectureOf, ofTaskHead } from './architectures';
 import { type ModelConfig, readModelConfig } from './config';
@@ -186,14 +187,12 @@ function refuseUnknown(config: ModelConfig, weights: Weights, base: ReadonlySet<
 function finiteTensor(weights: Weights, stored: string | undefined, canonical: string, row?: number): Float32Array {
   if (stored === undefined) throw invalidInput(`${weights.path}: has no tensor "${canonical}"`);
   const floats = weights.float32(stored, row);
-  for (let i = 0; i < floats.length; i++) {
-    // Only a finite number minus itself is 0.
-    if (floats[i] - floats[i] !== 0) {
-      const at = shown(position((row ?? 0) * floats.length + i, weights.entry(stored).shape));
-      throw invalidInput(
-        `${weights.fileOf(stored).path}: tensor "${stored}" holds ${floats[i]} at ${at}; weights must be finite numbers`,
-      );
-    }
+  const i = firstNotFinite(floats);
+  if (i >= 0) {
+    const at = shown(position((row ?? 0) * floats.length + i, weights.entry(stored).shape));
+    throw invalidInput(
+      `${weights.fileOf(stored).path}: tensor "${stored}" holds ${floats[i]} at ${at}; weights must be finite numbers`,
+    );
   }
   return floats;
 }

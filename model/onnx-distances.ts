@@ -9,6 +9,8 @@ interface DistanceProducts {
   heads: number;
   /** Applies the factor of a product and widens it to float32. */
   wide(product: string): string;
+  /** Number of sets of rows, if each is of as many sequences of the tokens. // int64 [1] */
+  sets?: string;
 }
 
 /**
@@ -36,9 +38,9 @@ export class OnnxDistances {
    *
    * @param scores // [B, H, Sq, S]
    * @param tokens queries or keys // [B, H, count, dh]
-   * @param rows // [R, H·dh]
+   * @param rows // [R, H·dh]; of D sets [D, R, H·dh]
    */
-  scores(scores: string, tokens: string, rows: string, { rowOf, side, heads, wide }: DistanceProducts): string {
+  scores(scores: string, tokens: string, rows: string, { rowOf, side, heads, wide, sets }: DistanceProducts): string {
     const { graph } = this;
     const turned = (x: string, perm: number[]) =>
       graph.node('Transpose', [x], { attributes: { perm: { ints: perm } } });
@@ -47,11 +49,29 @@ export class OnnxDistances {
     const [count, others] = byKey ? [keys, queries] : [queries, keys];
     // A key's distances are those of the queries, with the other sign.
     const at = this.occurring(byKey ? (distance) => rowOf(-distance) : rowOf, count, others);
-    const perDistance = graph.node('Gather', [rows, at]); // [count + others, H·dh]
-    const byHead = turned(graph.node('Reshape', [perDistance, graph.ints([0, heads, -1])]), [1, 2, 0]);
-    const product = wide(graph.node('MatMul', [tokens, byHead])); // [B, H, count, count + others]
-    const inPlace = this.shift(product, count, others); // [B, H, count, others]
+    const perDistance = graph.node('Gather', [rows, at], { attributes: { axis: { int: sets ? 1 : 0 } } });
+    const split = graph.node('Reshape', [perDistance, graph.ints(sets ? [0, 0, heads, -1] : [0, heads, -1])]);
+    const product = sets
+      ? this.bySet(sets, tokens, turned(split, [0, 2, 3, 1]))
+      : graph.node('MatMul', [tokens, turned(split, [1, 2, 0])]); // [B, H, count, count + others]
+    const inPlace = this.shift(wide(product), count, others); // [B, H, count, others]
     return byKey ? turned(inPlace, [0, 1, 3, 2]) : inPlace;
+  }
+
+  /**
+   * Products of the sequences of each set with its rows.
+   * // [D·B, H, count, dh] · [D, H, dh, n] → [D·B, H, count, n]
+   */
+  private bySet(sets: string, tokens: string, rows: string): string {
+    const { graph } = this;
+    const shaped = (x: string, leading: string[], from: number) => {
+      const rest = graph.node('Shape', [x], { attributes: { start: { int: from } } });
+      const shape = graph.node('Concat', [...leading, rest], { attributes: { axis: { int: 0 } } });
+      return graph.node('Reshape', [x, shape]);
+    };
+    const bySet = shaped(tokens, [sets, graph.ints([-1])], 1); // [D, B, H, count, dh]
+    const product = graph.node('MatMul', [bySet, graph.node('Unsqueeze', [rows, graph.ints([1])])]);
+    return shaped(product, [graph.ints([-1])], 2);
   }
 
   /**

@@ -57,6 +57,8 @@ export class OnnxNetwork implements Operations<OnnxValue> {
     private readonly shapes: ReadonlyMap<string, readonly number[]>,
     /** `attention_mask`. [B, S] */
     readonly mask: string,
+    /** Sequences of the inputs that this network has, int64 [N]; absent for all in order. */
+    private readonly sequences?: string,
   ) {
     const { maxPositions, padTokenId } = source.config;
     const [length, ids] = [() => this.length(), () => this.input('input_ids')];
@@ -92,6 +94,11 @@ export class OnnxNetwork implements Operations<OnnxValue> {
     return new OnnxNetwork(this.graph, this.source, arithmetic, this.inputs, this.shapes, this.mask);
   }
 
+  /** The same network in another arithmetic, for some sequences of the inputs. // int64 [N] */
+  ofSequences(sequences: string, arithmetic: Arithmetic): OnnxNetwork {
+    return new OnnxNetwork(this.graph, this.source, arithmetic, this.inputs, this.shapes, this.mask, sequences);
+  }
+
   embed = (module: string, index: TokenIndex) => this.rows(module, this.picker(index));
 
   linear(x: OnnxValue, module: string, { rows, factor }: LinearOptions = {}): OnnxValue {
@@ -106,11 +113,19 @@ export class OnnxNetwork implements Operations<OnnxValue> {
   }
 
   layerNorm(x: OnnxValue, module: string, epsilon: number): OnnxValue {
-    const constants = [`${module}.weight`, `${module}.bias`]
+    const { graph } = this;
+    const [scale, ...offset] = [`${module}.weight`, `${module}.bias`]
       .filter((name) => this.shapes.has(name))
       .map((name) => this.stored(name));
     const attributes = { axis: { int: -1 }, epsilon: { float: epsilon } };
-    return this.like(x, this.graph.node('LayerNormalization', [this.wide(x), ...constants], { attributes }));
+    const norm = (...constants: string[]) =>
+      graph.node('LayerNormalization', [this.wide(x), ...constants], { attributes });
+    if (!graph.isInput(scale)) return this.like(x, norm(scale, ...offset));
+    // By several sets of scales onnxruntime's operator gives other bits than by one.
+    const [width] = this.shape(`${module}.weight`);
+    const ones = this.once(`${width} ones`, () => graph.constant('float32', [width], new Float32Array(width).fill(1)));
+    const scaled = graph.node('Mul', [norm(ones), scale]);
+    return this.like(x, offset.length > 0 ? graph.node('Add', [scaled, ...offset]) : scaled);
   }
 
   /** In the operators that onnxruntime fuses to one. */
@@ -274,7 +289,8 @@ export class OnnxNetwork implements Operations<OnnxValue> {
     const factor = (x.factor ?? 1) * (rows.factor ?? 1);
     const wide = (product: string) => this.wide({ name: product, width: 0, narrow: true, factor });
     const tokens = this.transpose(this.operand(x), [0, 2, 1, 3]); // [B, H, count, dh]
-    const added = this.distances.scores(all.name, tokens, this.operand(rows), { rowOf, side, heads, wide });
+    const { sets } = this.arithmetic;
+    const added = this.distances.scores(all.name, tokens, this.operand(rows), { rowOf, side, heads, wide, sets });
     return this.like(all, this.graph.node('Add', [all.name, added]));
   }
 
@@ -351,7 +367,7 @@ export class OnnxNetwork implements Operations<OnnxValue> {
   private input(name: string): string {
     return this.once(name, () => {
       const given = this.graph.input(name, 'int64', ['B', 'S']);
-      if (!this.inputs.packed) return given;
+      if (!this.inputs.packed) return this.ofOwn(given);
       return this.graph.node('Gather', [this.graph.node('Reshape', [given, this.ints([-1])]), PACKING.tokens]);
     });
   }
@@ -376,15 +392,21 @@ export class OnnxNetwork implements Operations<OnnxValue> {
    */
   private realTokens(): string {
     const isReal = this.graph.cast(this.graph.node('Unsqueeze', [this.mask, this.ints([2])]), 'bool');
-    return this.graph.node('Where', [isReal, this.scalar(1), this.scalar(0)]);
+    return this.ofOwn(this.graph.node('Where', [isReal, this.scalar(1), this.scalar(0)]));
   }
 
   /** True at keys that are no padding. // [B, 1, 1, S] */
   private realKeys = () => this.graph.cast(this.graph.node('Unsqueeze', [this.mask, this.ints([1, 2])]), 'bool');
 
+  /** Picks this network's sequences from those of the inputs. */
+  private ofOwn = (values: string) =>
+    this.sequences === undefined ? values : this.graph.node('Gather', [values, this.sequences]);
+
   /** Scores of the allowed keys alone. The key of the mask must say what it allows. */
   private masked(scores: OnnxValue, key: string, allowed: () => string): OnnxValue {
-    const added = this.once(key, () => this.graph.node('Where', [allowed(), this.scalar(0), this.scalar(MASKED)]));
+    const added = this.once(key, () =>
+      this.ofOwn(this.graph.node('Where', [allowed(), this.scalar(0), this.scalar(MASKED)])),
+    );
     return this.like(scores, this.graph.node('Add', [scores.name, added]));
   }
 

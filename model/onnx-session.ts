@@ -6,11 +6,22 @@ import { failed } from '../foundation/errors';
 import { type WeightsFile, writeWeights } from './onnx';
 import type { DeviceUsed } from './onnx-device';
 
+/**
+ * Longest time for which a thread waits awake, in microseconds. Most operators follow sooner. A
+ * thread that waits longer than another one needs to wake up would keep the core from other work.
+ */
+const SPIN_US = '100';
+
 /** Engine of a session. */
 export interface SessionSettings {
   device: DeviceUsed;
   /** Number of threads of an operator. */
   threads: number;
+  /**
+   * Whether the threads wait awake for the next operator of a run, for a short while: short runs
+   * become shorter. Default: they sleep.
+   */
+  spins?: boolean;
 }
 
 /**
@@ -22,7 +33,7 @@ export interface SessionSettings {
  */
 export async function openSession(
   build: (weights: WeightsFile) => Uint8Array,
-  { device, threads }: SessionSettings,
+  { device, threads, spins = false }: SessionSettings,
 ): Promise<ort.InferenceSession> {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-graph-'));
   try {
@@ -38,8 +49,9 @@ export async function openSession(
       interOpNumThreads: 1,
       extra: {
         session: {
-          // Idle engine threads sleep: other work, or another session, can use the cores.
-          intra_op: { allow_spinning: '0' },
+          intra_op: spins ? { allow_spinning: '1', spin_duration_us: SPIN_US } : { allow_spinning: '0' },
+          // Between runs all threads sleep: other work, or another session, can use the cores.
+          force_spinning_stop: '1',
           model_external_initializers_file_folder_path: folder,
         },
       },

@@ -118,28 +118,38 @@ export class OnnxGraph {
   private readonly outputs: onnx.IValueInfoProto[] = [];
   private readonly counter: { next: number };
   private readonly weights: WeightsFile | undefined;
-  private readonly given: ReadonlySet<string>;
+  private readonly given: ReadonlyMap<string, (number | string)[]>;
   private weightBytes = 0;
 
   /**
    * @param parent graph of a subgraph, which can use the parent's values by name
    * @param weights file for the large constants; without it they are in the model
-   * @param inputs names of constants that are inputs instead, of any sizes
+   * @param inputs shapes of the constants that are inputs instead, by name
    */
   constructor(
     readonly name: string,
-    { parent, weights, inputs }: { parent?: OnnxGraph; weights?: WeightsFile; inputs?: ReadonlySet<string> } = {},
+    {
+      parent,
+      weights,
+      inputs = new Map(),
+    }: { parent?: OnnxGraph; weights?: WeightsFile; inputs?: ReadonlyMap<string, (number | string)[]> } = {},
   ) {
     this.counter = parent?.counter ?? { next: 0 };
     this.weights = weights;
-    this.given = inputs ?? new Set();
+    this.given = inputs;
   }
 
-  /** Declares an input. A text in `shape` is a size that is known when the graph runs. */
+  /**
+   * Declares an input; once for each name. A text in `shape` is a size that is known when the graph
+   * runs.
+   */
   input(name: string, type: ElementType, shape: (number | string)[]): string {
-    this.inputs.push(valueInfo(name, type, shape));
+    if (!this.isInput(name)) this.inputs.push(valueInfo(name, type, shape));
     return name;
   }
+
+  /** Whether a name is that of an input. */
+  isInput = (name: string) => this.inputs.some((each) => each.name === name);
 
   /** Declares the value `from` as an output with the name `name`. */
   output(name: string, from: string, type: ElementType, shape: (number | string)[]): void {
@@ -154,13 +164,8 @@ export class OnnxGraph {
    */
   constant(type: ElementType, shape: number[], values: ArrayBufferView, name?: string): string {
     if (name !== undefined && [...this.initializers, ...this.inputs].some((each) => each.name === name)) return name;
-    if (name !== undefined && this.given.has(name)) {
-      return this.input(
-        name,
-        type,
-        shape.map((_, axis) => `${name} ${axis}`),
-      );
-    }
+    const given = name === undefined ? undefined : this.given.get(name);
+    if (name !== undefined && given) return this.input(name, type, given);
     const rawData = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
     const unique = name ?? this.freeName('constant');
     const tensor = { name: unique, dataType: DATA_TYPE[type], dims: shape };

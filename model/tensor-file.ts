@@ -49,6 +49,12 @@ export abstract class TensorFile {
     return entry.strides === undefined ? stored : inRows(stored, entry, entry.strides);
   }
 
+  /** Reads a row-major tensor's bytes into memory of that size. */
+  read(name: string, into: Uint8Array): void {
+    const { begin } = this.entry(name);
+    readFully(this.path, this.open(), into, begin);
+  }
+
   /**
    * Reads a tensor's numbers, row-major; widens F16 and BF16 exactly.
    * @param row index of the only row to read
@@ -79,10 +85,15 @@ export abstract class TensorFile {
   }
 
   private range(begin: number, end: number): Uint8Array<ArrayBuffer> {
-    if (this.descriptor === undefined) throw new Error(`${this.path}: is closed`);
     const bytes = new Uint8Array(end - begin);
-    readFully(this.path, this.descriptor, bytes, begin);
+    readFully(this.path, this.open(), bytes, begin);
     return bytes;
+  }
+
+  /** Descriptor of the file. */
+  private open(): number {
+    if (this.descriptor === undefined) throw new Error(`${this.path}: is closed`);
+    return this.descriptor;
   }
 }
 

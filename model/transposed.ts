@@ -15,7 +15,8 @@ export function transposed<Numbers extends Float32Array | Int8Array>(
     for (let top = 0; top < rows; top += TILE) {
       const bottom = Math.min(rows, top + TILE);
       for (let c = left; c < right; c++) {
-        for (let r = top; r < bottom; r++) turned[c * rows + r] = matrix[r * columns + c];
+        let from = top * columns + c;
+        for (let to = c * rows + top; to < c * rows + bottom; to++, from += columns) turned[to] = matrix[from];
       }
     }
   }

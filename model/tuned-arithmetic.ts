@@ -1,4 +1,5 @@
 import { type Arithmetic, type DenseLayer, float32Arithmetic } from './arithmetic';
+import { blocksOf, givenProduct } from './given-weights';
 import { OnnxGraph } from './onnx';
 import type { Range } from './operations';
 
@@ -16,43 +17,51 @@ export interface TunedInputs {
   heads: number;
   /** Length of each feature's weights. */
   width: number;
-  /** Name of the weights of h heads, float32: rows [D, width, h·dh], columns [D, h·dh, width]. */
+  /**
+   * Name of the weights of h heads, float32: rows as {@link givenProduct} takes them, [D, P, h·dh,
+   * width/P]; columns [D, h·dh, width].
+   */
   weights: string;
-  /** Name of the biases of rows, float32; absent if the layer has none. [D, 1, h·dh] */
+  /** Name of the biases of rows, float32; absent if the layer has none. [D, 1, 1, h·dh] */
   biases?: string;
-  /** Name of the places of the heads among all; `heads` for none. int64 [D, h] */
+  /**
+   * Name of the places of the h heads among all: 1 where a head has its place, else 0. float32 rows
+   * [D, 1, heads, h], columns [D, 1, h, heads]
+   */
   places: string;
   /**
    * Name of the flags of the heads whose rows are tuned; absent for columns. bool [D, 1, heads, 1]
    */
   tuned?: string;
-  /** Name of the flag whether any delta has heads here. bool [1] */
+  /**
+   * Name of the flag whether the deltas differ here: any of them has heads, or they share the
+   * layer's input but not its result. bool [1]
+   */
   any: string;
 }
 
 /** Axis by which each tuned module of a graph is tuned; others stay as they are. */
 export type TunedAxes = ReadonlyMap<string, TunedInputs['axis']>;
 
-/** Inputs of a graph with tuned layers that say how its values are laid out, int64 [1]. */
-export const COUNTS = {
-  /** D. */
-  deltas: 'deltas',
-  /** 1 if the deltas share the graph's state, else D. */
-  states: 'states',
-} as const;
-
-/** Values that a tuned layer reads. */
-interface LayerInput {
-  /** [B, S, into] or [D·B, S, into] */
-  x: string;
-  /** [1 or D, B·S, into] */
-  tokens: string;
-  /** Outputs of the base. [1 or D, B·S, out] */
-  outputs: string;
+/** Names of int64 values that say which rows a tuned layer has. */
+export interface TunedRows {
+  /** D. [1] */
+  deltas: string;
+  /** 1 if the deltas share the rows that the layer reads, else D. [1] */
+  states: string;
+  /** Row that each row of the result continues, among those that the layer reads. [D·B] */
+  own: string;
 }
 
-/** Most terms that onnxruntime sums in one block, whatever the other sizes of a product are. */
-const BLOCK = 128;
+/** Values of a tuned layer. */
+interface LayerValues {
+  /** Its input. [B, S, into] or [D·B, S, into] */
+  x: string;
+  /** Outputs of the base. [B, S, out] or [D·B, S, out] */
+  base: string;
+  /** Number of states of both: 1 or D. */
+  states: string;
+}
 
 /**
  * Float32 arithmetic whose dense layers take the weights of tuned features as inputs of the graph.
@@ -67,22 +76,22 @@ const BLOCK = 128;
 export class TunedArithmetic implements Arithmetic {
   /** Inputs of each tuned layer so far. */
   readonly inputs: TunedInputs[] = [];
-  /** False if distances are the input of a tuned layer: one delta at a time can run. */
-  together = true;
   private readonly frozen: Arithmetic;
-  private readonly deltas: string;
-  /** Number of states that values are laid out for so far: that of the graph's, then D. */
+  /** D. */
+  readonly sets: string;
+  /** Number of states that values are laid out for so far: that of the layer's input, then D. */
   private states: string;
   private readonly shapes = new Map<string, string>();
 
   constructor(
     private readonly graph: OnnxGraph,
+    private readonly layerRows: TunedRows,
     private readonly axes: TunedAxes,
     private readonly headDim: number,
   ) {
     this.frozen = float32Arithmetic(graph);
-    this.deltas = graph.input(COUNTS.deltas, 'int64', [1]);
-    this.states = graph.input(COUNTS.states, 'int64', [1]);
+    this.sets = layerRows.deltas;
+    this.states = layerRows.states;
   }
 
   narrow = (x: string) => x;
@@ -92,25 +101,23 @@ export class TunedArithmetic implements Arithmetic {
   rows: Arithmetic['rows'] = (table, pick) => this.frozen.rows(table, pick);
 
   dense(x: string, layer: DenseLayer): string {
-    const base = this.frozen.dense(x, layer); // [B, S, out] or [D·B, S, out]
-    const inputs = this.declare(layer);
-    if (inputs === undefined) return base;
     const { graph } = this;
-    const outputs = this.byDelta(base, layer.out); // [1 or D, B·S, out]
-    const input = { x, tokens: this.byDelta(x, layer.into), outputs };
-    const tuned = new OnnxGraph(`${layer.module} tuned`, { parent: graph });
-    const frozen = new OnnxGraph(`${layer.module} frozen`, { parent: graph });
-    const repeated = this.joined(this.deltas, 1, 1);
-    const all = graph.node('If', [inputs.any], {
+    const base = this.frozen.dense(x, layer); // [B, S, out] or [D·B, S, out]
+    const ofSets = (on: OnnxGraph) => on.node('Expand', [base, this.joined(this.sets, 1, 1)]); // of distances
+    const inputs = this.declare(layer);
+    if (inputs === undefined) return layer.distances ? ofSets(graph) : base;
+    const [tuned, frozen] = ['tuned', 'frozen'].map(
+      (part) => new OnnxGraph(`${part} ${layer.module} of ${x}`, { parent: graph }),
+    );
+    const values = { x, base, states: layer.distances ? graph.ints([1]) : this.states };
+    const found = inputs.axis === 'rows' ? this.replaced(tuned, inputs, values) : this.added(tuned, inputs, values);
+    const shape = layer.distances ? graph.ints([0, 0, layer.out]) : this.sequences(x, base, layer.out);
+    return graph.node('If', [inputs.any], {
       attributes: {
-        then_branch: branch(
-          tuned,
-          inputs.axis === 'rows' ? this.replaced(tuned, inputs, layer, input) : this.added(tuned, inputs, input),
-        ),
-        else_branch: branch(frozen, frozen.node('Expand', [outputs, repeated])),
+        then_branch: branch(tuned, tuned.node('Reshape', [found, shape])),
+        else_branch: branch(frozen, layer.distances ? ofSets(frozen) : base),
       },
-    }); // [D, B·S, out]
-    return graph.node('Reshape', [all, this.sequences(x, base, layer.out)]);
+    });
   }
 
   /**
@@ -118,92 +125,68 @@ export class TunedArithmetic implements Arithmetic {
    * // [B or D·B, Sq, n] → [D·B, Sq, n]
    */
   own(x: string): string {
-    const { graph } = this;
-    const rows = graph.node('Reshape', [x, this.joined(this.states, -1)]);
-    const repeated = graph.node('Expand', [rows, this.joined(this.deltas, 1)]);
-    this.states = this.deltas;
-    return graph.node('Reshape', [repeated, this.sequences(x, x)]);
+    this.states = this.sets;
+    return this.graph.node('Gather', [x, this.layerRows.own]);
   }
 
   /** Declares a layer's inputs, if its module is tuned. */
-  private declare({ module: name, into, out, bias, distances }: DenseLayer): TunedInputs | undefined {
+  private declare({ module: name, into, out, bias }: DenseLayer): TunedInputs | undefined {
     // A layer with some of a module's features is named after the first of them.
     const [, module, first = 0] = this.axes.has(name) ? [name, name] : (/^(.*)\.(\d+)$/.exec(name) ?? [name, name]);
     const along = this.axes.get(module);
     if (along === undefined) return undefined;
-    if (distances) this.together = false;
     const features: Range = [Number(first), Number(first) + out];
     const known = this.inputs.find((each) => each.module === module && each.features[0] === features[0]);
     if (known) return known;
     const { graph } = this;
-    const [h, r] = [`h ${name}`, `r ${name}`];
+    const [D, h, r] = [`D ${name}`, `h ${name}`, `r ${name}`];
     const isRows = along === 'rows';
     const [size, width] = isRows ? [out, into] : [into, out];
     const heads = size / this.headDim;
+    const blocks = blocksOf(width);
     const inputs: TunedInputs = {
       module,
       features,
       axis: along,
       heads,
       width,
-      weights: graph.input(`${name}.tuned`, 'float32', isRows ? ['D', width, r] : ['D', r, width]),
-      places: graph.input(`${name}.places`, 'int64', ['D', h]),
-      ...(isRows && bias && { biases: graph.input(`${name}.tuned_bias`, 'float32', ['D', 1, r]) }),
-      ...(isRows && { tuned: graph.input(`${name}.is_tuned`, 'bool', ['D', 1, heads, 1]) }),
+      weights: graph.input(`${name}.tuned`, 'float32', isRows ? [D, blocks, r, width / blocks] : [D, r, width]),
+      places: graph.input(`${name}.places`, 'float32', isRows ? [D, 1, heads, h] : [D, 1, h, heads]),
+      ...(isRows && bias && { biases: graph.input(`${name}.tuned_bias`, 'float32', [D, 1, 1, r]) }),
+      ...(isRows && { tuned: graph.input(`${name}.is_tuned`, 'bool', [D, 1, heads, 1]) }),
       any: graph.input(`${name}.any`, 'bool', [1]),
     };
     this.inputs.push(inputs);
     return inputs;
   }
 
-  /** Base's outputs, those of tuned rows replaced. */
-  private replaced(graph: OnnxGraph, inputs: TunedInputs, { into, out }: DenseLayer, input: LayerInput): string {
-    const product = this.inBlocks(graph, input, inputs.weights, into); // [D, B·S, h·dh]
-    const own = inputs.biases ? graph.node('Add', [product, inputs.biases]) : product;
-    const places = graph.node('Transpose', [this.placing(graph, inputs)], perm(0, 1, 3, 2)); // [D, 1, H, h]
-    const placed = graph.node('MatMul', [places, this.byHead(graph, own)]); // [D, B·S, H, dh]
-    const replaced = graph.node('Where', [inputs.tuned!, placed, this.byHead(graph, input.outputs)]);
-    return graph.node('Reshape', [replaced, graph.ints([0, 0, out])]);
+  /** Base's outputs, those of tuned rows replaced. // [D, B·S, H, dh] */
+  private replaced(
+    graph: OnnxGraph,
+    { weights, biases, places, tuned, heads, width }: TunedInputs,
+    { x, base, states }: LayerValues,
+  ): string {
+    const blocks = blocksOf(width);
+    const cut = graph.node('Reshape', [x, this.joined(states, -1, blocks, width / blocks)]);
+    const product = givenProduct(graph, cut, weights, blocks, biases); // [D, B·S, h·dh]
+    const own = graph.node('Reshape', [product, graph.ints([0, 0, -1, this.headDim])]);
+    const placed = graph.node('MatMul', [places, own]); // [D, B·S, H, dh]
+    const all = graph.node('Reshape', [base, this.joined(states, -1, heads, this.headDim)]);
+    return graph.node('Where', [tuned!, placed, all]);
   }
 
-  /** Base's outputs plus the product with the tuned columns' differences. */
-  private added(graph: OnnxGraph, inputs: TunedInputs, { tokens, outputs }: LayerInput): string {
-    const picked = graph.node('MatMul', [this.placing(graph, inputs), this.byHead(graph, tokens)]); // [D, B·S, h, dh]
-    const weights = graph.node('Shape', [inputs.weights], { attributes: { start: { int: 1 }, end: { int: 2 } } });
-    const shape = graph.node('Concat', [graph.ints([0, 0]), weights], axis(0));
-    const joined = graph.node('Reshape', [picked, shape]); // [D, B·S, h·dh]
-    return graph.node('Add', [outputs, graph.node('MatMul', [joined, inputs.weights])]);
+  /** Base's outputs plus the product with the tuned columns' differences. // [D, B·S, out] */
+  private added(
+    graph: OnnxGraph,
+    { weights, places, heads, width }: TunedInputs,
+    { x, base, states }: LayerValues,
+  ): string {
+    const all = graph.node('Reshape', [x, this.joined(states, -1, heads, this.headDim)]);
+    const picked = graph.node('MatMul', [places, all]); // [D, B·S, h, dh]
+    const joined = graph.node('Reshape', [picked, graph.ints([0, 0, -1])]); // [D, B·S, h·dh]
+    const outputs = graph.node('Reshape', [base, this.joined(states, -1, width)]);
+    return graph.node('Add', [outputs, graph.node('MatMul', [joined, weights])]);
   }
-
-  /** // [1 or D, B·S, n·dh] → [1 or D, B·S, n, dh] */
-  private byHead = (graph: OnnxGraph, x: string) => graph.node('Reshape', [x, graph.ints([0, 0, -1, this.headDim])]);
-
-  /** 1 where a head has its place, else 0. // [D, 1, h, H] */
-  private placing(graph: OnnxGraph, { places, heads }: TunedInputs): string {
-    const identity = new Float32Array((heads + 1) * heads);
-    for (let i = 0; i < heads; i++) identity[i * heads + i] = 1;
-    const rows = this.graph.constant('float32', [heads + 1, heads], identity, `places of ${heads} heads`);
-    return graph.node('Gather', [rows, graph.node('Unsqueeze', [places, graph.ints([1])])]);
-  }
-
-  /**
-   * Product of tokens and tuned rows, as a sum of products of at most {@link BLOCK} terms: longer
-   * sums are in blocks whose size depends on r.
-   */
-  private inBlocks(graph: OnnxGraph, { x, tokens }: LayerInput, weights: string, into: number): string {
-    let parts = Math.ceil(into / BLOCK);
-    while (into % parts !== 0) parts++;
-    if (parts === 1) return graph.node('MatMul', [tokens, weights]);
-    const cut = graph.node('Reshape', [x, this.joined(this.states, -1, parts, into / parts)]);
-    const rows = graph.node('Reshape', [weights, this.joined(this.deltas, parts, into / parts, -1)]); // [D, P, into/P, r]
-    const products = graph.node('MatMul', [graph.node('Transpose', [cut], perm(0, 2, 1, 3)), rows]); // [D, P, B·S, r]
-    const attributes = { axis: { int: 1 }, num_outputs: { int: parts } };
-    const sum = graph.node('Sum', graph.nodeOf(parts, 'Split', [products], { attributes }));
-    return graph.node('Squeeze', [sum, graph.ints([1])]);
-  }
-
-  /** // [B or D·B, S, n] → [1 or D, B·S, n] */
-  private byDelta = (x: string, width: number) => this.graph.node('Reshape', [x, this.joined(this.states, -1, width)]);
 
   /** Shape [count, ...sizes]. */
   private joined(count: string, ...sizes: number[]): string {
@@ -226,12 +209,14 @@ export class TunedArithmetic implements Arithmetic {
   }
 }
 
-/** Value of a subgraph as its output. */
+/**
+ * Value of a subgraph as its output. Sizes of the same name must be equal in the whole graph, so
+ * each has its own.
+ */
 function branch(graph: OnnxGraph, value: string): { graph: OnnxGraph } {
-  graph.output(`${graph.name} output`, value, 'float32', ['D', 'B·S', 'n']);
+  const sizes = ['N', 'Sq', 'n'].map((size) => `${size} ${graph.name}`);
+  graph.output(`${graph.name} output`, value, 'float32', sizes);
   return { graph };
 }
 
 const axis = (of: number) => ({ attributes: { axis: { int: of } } });
-
-const perm = (...axes: number[]) => ({ attributes: { perm: { ints: axes } } });

@@ -25,14 +25,14 @@ async function ask(classifier: Classifier, request: ClassifyRequest): Promise<Cl
 
 /**
  * BERT with products of more terms and columns than onnxruntime computes in one block, with random
- * weights: 260 numbers per token in four heads.
+ * weights: 260 numbers per token in four heads, in four layers.
  */
 function wideModel(): string {
   const from = path.join(FIXTURES, 'tiny-bert');
   const folder = path.join(temporary, 'wide');
   fs.cpSync(from, folder, { recursive: true });
   const file = path.join(folder, 'config.json');
-  const sizes = { hidden_size: 260, num_attention_heads: 4, intermediate_size: 300 };
+  const sizes = { hidden_size: 260, num_attention_heads: 4, intermediate_size: 300, num_hidden_layers: 4 };
   fs.writeFileSync(file, JSON.stringify({ ...JSON.parse(fs.readFileSync(file, 'utf8')), ...sizes }));
   const config = readModelConfig(folder);
   const draws = randomStream(1, 'wide');
@@ -92,6 +92,7 @@ describe.each([
       { heads: last(0), tune: 'qkvo', labels: ['a', 'b', 'c'] },
       { heads: last(...Array.from({ length: H }, (_, head) => head)) },
       { heads: last(), labels: ['x', 'y'], problemType: 'multi_label_classification' },
+      { heads: everywhere.map((heads, layer) => (layer === L >> 1 ? heads : [])), labels: ['u', 'v'] },
       { heads: everywhere, labels: ['O', 'B-per', 'I-per'], problemType: 'token_classification' },
     ]);
     const deltas = pairs.map(({ delta }) => delta);

@@ -1,8 +1,17 @@
+import * as path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { ClassifyEngine } from '../../inference/classify-engine';
 import { DeltaNames } from '../../inference/delta-names';
+import { OpenedDeltas } from '../../inference/opened-deltas';
+import { inferenceService } from '../../inference/service';
+import { Inputs } from '../../infra/artifacts/inputs';
+import { GrpcClient } from '../../infra/grpc/client';
+import { GrpcServer } from '../../infra/grpc/server';
+import { type ClassifyResponse, InferenceService } from '../../proto/gen/hifi/v1/inference_pb';
 import { RegistryService } from '../../proto/gen/hifi/v1/registry_pb';
 import { status } from '../../proto/status';
 import { RegistryServer } from '../gateway/registry/registry-server';
+import { FIXTURES } from '../support/deltas';
 import { until } from '../support/until';
 
 const { setAlias, deleteDelta } = RegistryService.method;
@@ -96,4 +105,50 @@ test('a request that is cancelled does not cancel the lookup of others', async (
   controller.abort();
   await expect(cancelled).rejects.toMatchObject({ name: 'AbortError' });
   expect((await other).version).toBe(1);
+});
+
+test('no request of 200 a second fails at a promotion, and each has the answer of one version', async () => {
+  const inputs = new Inputs({
+    store: server.artifacts,
+    dataRoots: [FIXTURES],
+    scratch: path.join(server.folder, 'answers'),
+  });
+  const [engine, deltas] = [new ClassifyEngine(), new OpenedDeltas(inputs)];
+  const service = new GrpcServer({ host: '127.0.0.1', port: 0 });
+  service.add(InferenceService, inferenceService({ engine, inputs, deltas, names }));
+  const client = new GrpcClient(`127.0.0.1:${await service.start()}`);
+  const ask = (value: string) =>
+    client.unary(InferenceService.method.classify, {
+      model: 'tiny-bert',
+      deltas: [{ delta: { case: 'name', value } }],
+      texts: ['warm'],
+    });
+  const answerOf = ({ results: [{ version, rows }] }: ClassifyResponse) => [version, rows[0].logits];
+  const [old, next] = [answerOf(await ask('n:1')), answerOf(await ask('n:2'))];
+  expect(old[1]).not.toEqual(next[1]);
+  const asked: Promise<ClassifyResponse>[] = [];
+  const answered: ClassifyResponse[] = [];
+  const load = setInterval(() => {
+    const call = ask('n@prod');
+    asked.push(call);
+    call.then((answer) => answered.push(answer)).catch(() => {}); // the failure is that of `asked`
+  }, 5);
+  const answeredBy = (expected: unknown[], count: number) =>
+    until(
+      () => answered.filter((answer) => answerOf(answer)[0] === expected[0]).length,
+      (found) => found >= count,
+      `answers of version ${expected[0]}`,
+    );
+  try {
+    await answeredBy(old, 50);
+    await promote(2);
+    await answeredBy(next, 50);
+  } finally {
+    clearInterval(load);
+  }
+  for (const answer of await Promise.all(asked)) expect([old, next]).toContainEqual(answerOf(answer));
+  client.close();
+  await service.drain(0);
+  await deltas.close();
+  await engine.close();
 });
