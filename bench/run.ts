@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { PRECISIONS, type Precision } from '../foundation/precision';
 import { resolveModel } from '../model/resolve';
 import { benchAnalysis } from './analysis';
 import { ANSWERS, benchAnswers } from './answers';
@@ -12,7 +13,7 @@ import { TABLE_HEAD } from './table';
 
 /*
  *   npm run bench -- --python PYTHON --cola FOLDER
- *     [--model M] [--rounds 10] [--only steps,analysis,jobs,start,services,store,shards,answers]
+ *     [--model M] [--rounds 10] [--precision float32,bf16] [--only steps,analysis,jobs,start,services,store,shards,answers]
  *     [--shapes 16x128,32x16] [--epochs 3] [--rows 8551] [--jobs hifi,hifi-mid-top,lora,lora-top]
  *     [--sequences 10000] [--answers latency,curve,throughput,many,training]
  *
@@ -23,7 +24,8 @@ import { TABLE_HEAD } from './table';
  * `--only steps`, `--only shards` and `--only answers` no FOLDER; `answers` needs grpcio and
  * onnxruntime too. `--shapes` lists rows by tokens of a step,
  * `--sequences` is the sample of `shards`. `--epochs`, `--rows` (the first of train.tsv) and
- * `--jobs` are of `jobs` alone.
+ * `--jobs` are of `jobs` alone. `--precision` lists the precisions of `steps` and `jobs` (default:
+ * float32); PyTorch's bf16 is torch.autocast.
  */
 
 const PARTS = ['steps', 'analysis', 'jobs', 'start', 'services', 'store', 'shards', 'answers'];
@@ -42,6 +44,7 @@ async function main(): Promise<void> {
       jobs: { type: 'string', default: JOB_CANDIDATES.join() },
       sequences: { type: 'string', default: '10000' },
       answers: { type: 'string', default: ANSWERS.join() },
+      precision: { type: 'string', default: PRECISIONS[0] },
     },
   });
   const { python, cola } = values;
@@ -51,6 +54,10 @@ async function main(): Promise<void> {
   const candidates = values.jobs.split(',');
   const other = candidates.find((name) => !JOB_CANDIDATES.includes(name));
   if (other !== undefined) throw new Error(`--jobs is ${other}; it must name some of ${JOB_CANDIDATES.join(', ')}`);
+  const precisions = values.precision.split(',') as Precision[];
+  const strange = precisions.find((name) => !PRECISIONS.includes(name));
+  if (strange !== undefined)
+    throw new Error(`--precision is ${strange}; it must name some of ${PRECISIONS.join(', ')}`);
   const needsCola = parts.some((part) => !['steps', 'store', 'shards', 'answers'].includes(part));
   if (needsCola && cola === undefined) throw new Error('--cola is missing: a folder with train.tsv and dev.tsv');
   if (parts.includes('store')) {
@@ -61,7 +68,7 @@ async function main(): Promise<void> {
   const model = await resolveModel(values.model);
   const rounds = Number(values.rounds);
   process.stdout.write(TABLE_HEAD);
-  if (parts.includes('steps')) await benchSteps(model, python, rounds, values.shapes);
+  if (parts.includes('steps')) await benchSteps(model, python, rounds, values.shapes, precisions);
   if (parts.includes('shards')) await benchShards(model, Number(values.sequences), rounds);
   if (parts.includes('answers')) await benchAnswers(model, python, rounds, values.answers.split(','));
   if (cola === undefined) return;
@@ -69,7 +76,7 @@ async function main(): Promise<void> {
   if (parts.includes('start')) await benchStart(model, cola, rounds);
   if (parts.includes('services')) await benchServices(model, cola, rounds);
   if (!parts.includes('jobs')) return;
-  const size = { epochs: Number(values.epochs), rows: Number(values.rows), candidates };
+  const size = { epochs: Number(values.epochs), rows: Number(values.rows), candidates, precisions };
   await benchJobs(model, python, cola, Math.max(1, Math.round(rounds / 3)), size);
 }
 

@@ -1,4 +1,5 @@
 import { failed } from '../foundation/errors';
+import type { Precision } from '../foundation/precision';
 import { usableCores } from '../foundation/usable-cores';
 import { bindingFile, findPackage } from './binding';
 
@@ -45,9 +46,16 @@ export interface TensorFlow {
  * Setting either of the two turns glibc's own adaptation off, and every block over 128 KB is mapped
  * again. With the pool the MALLOC_ variables change nothing, so none is set.
  *
+ * oneDNN's primitives may round the factors of a product to bfloat16 if the math mode says so.
+ * TensorFlow runs `BatchMatMulV2` by such a primitive, but not every `MatMul`.
+ *
  * @param threads threads of an operation; default: one for each of `usableCores`
  */
-export function trainerEnvironment(threads: number = usableCores()): Record<string, string> {
+export function trainerEnvironment(
+  threads: number = usableCores(),
+  precision: Precision = 'float32',
+): Record<string, string> {
+  const mode = precision === 'bf16' ? 'BF16' : 'STRICT';
   return {
     TF_ENABLE_ONEDNN_OPTS: '1',
     // Errors only: TensorFlow's warnings are about instruction sets.
@@ -56,6 +64,9 @@ export function trainerEnvironment(threads: number = usableCores()): Record<stri
     // One operation of the graph at a time: each uses all threads, and waiting ones hold no memory.
     TF_NUM_INTEROP_THREADS: '1',
     OMP_NUM_THREADS: String(threads),
+    // TensorFlow passes the first on; oneDNN reads the second where TensorFlow passes nothing.
+    TF_SET_ONEDNN_FPMATH_MODE: mode,
+    ONEDNN_DEFAULT_FPMATH_MODE: mode,
     // Allocates GPU memory as needed, not all of it.
     TF_FORCE_GPU_ALLOW_GROWTH: 'true',
   };

@@ -145,7 +145,8 @@ export class Run {
   private prefixPlace(part: FrozenPart, rows: readonly Encoded[], set: number): PrefixPlace {
     const { prefixes, options } = this.request;
     if (prefixes === undefined) return unlinkedFile(path.join(this.state, `prefix-${set}.f32`));
-    const engine = { device: deviceOf(this.tf), threads: options.threads ?? usableCores() };
+    const { threads = usableCores(), precision = 'float32' } = options;
+    const engine = { device: deviceOf(this.tf), threads, precision };
     return new PrefixFolder(prefixes).place(prefixName(part, rows, engine));
   }
 
@@ -216,6 +217,7 @@ export class Run {
       peakRssBytes: peakResidentBytes(),
       seed: options.seed,
       deviceUsed: deviceOf(this.tf),
+      ...(options.precision === 'bf16' && { precision: options.precision }),
       errorAnalysis: analyseErrors(logits, dev, labels, options.omitTexts),
       ...(rate && { learningRate: rate }),
       ...(inputs.duplicates > 0 && { devDuplicates: inputs.duplicates }),
