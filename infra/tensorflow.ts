@@ -13,6 +13,8 @@ export interface TensorFlow {
   readonly TF_FLOAT: number;
   readonly TF_INT32: number;
   readonly TF_ATTR_TYPE: number;
+  /** Arithmetic of its matrix products, by the environment of the process. */
+  readonly precision: Precision;
   isUsingGpuDevice(): boolean;
   createTensor(shape: number[], dtype: number, values: Float32Array | Int32Array): number;
   tensorDataSync(id: number): Float32Array | Int32Array;
@@ -28,6 +30,10 @@ export interface TensorFlow {
   runSavedModel(id: number, inputs: number[], inputNames: string, outputNames: string): { id: number }[];
   deleteSavedModel(id: number): void;
 }
+
+/** Variable with the math mode of TensorFlow's oneDNN primitives, and its value for bfloat16. */
+const MATH_MODE = 'TF_SET_ONEDNN_FPMATH_MODE';
+const BF16 = 'BF16';
 
 /**
  * Environment of a child that computes with TensorFlow, which reads it at the start of a process.
@@ -55,7 +61,7 @@ export function trainerEnvironment(
   threads: number = usableCores(),
   precision: Precision = 'float32',
 ): Record<string, string> {
-  const mode = precision === 'bf16' ? 'BF16' : 'STRICT';
+  const mode = precision === 'bf16' ? BF16 : 'STRICT';
   return {
     TF_ENABLE_ONEDNN_OPTS: '1',
     // Errors only: TensorFlow's warnings are about instruction sets.
@@ -64,8 +70,8 @@ export function trainerEnvironment(
     // One operation of the graph at a time: each uses all threads, and waiting ones hold no memory.
     TF_NUM_INTEROP_THREADS: '1',
     OMP_NUM_THREADS: String(threads),
-    // TensorFlow passes the first on; oneDNN reads the second where TensorFlow passes nothing.
-    TF_SET_ONEDNN_FPMATH_MODE: mode,
+    [MATH_MODE]: mode,
+    // What oneDNN itself reads.
     ONEDNN_DEFAULT_FPMATH_MODE: mode,
     // Allocates GPU memory as needed, not all of it.
     TF_FORCE_GPU_ALLOW_GROWTH: 'true',
@@ -93,7 +99,8 @@ function load(device: 'cpu' | 'cuda'): TensorFlow {
   try {
     const found = findPackage(name);
     if (!found) throw new Error(`${name} is not installed`);
-    return require(bindingFile(found));
+    const precision: Precision = process.env[MATH_MODE] === BF16 ? 'bf16' : 'float32';
+    return Object.assign(require(bindingFile(found)), { precision });
   } catch (error) {
     const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
     const command = device === 'cuda' ? 'hifi setup --gpu' : 'hifi setup';

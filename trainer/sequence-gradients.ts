@@ -43,7 +43,7 @@ export class SequenceGradients {
     const { checkpoint, layout, outputs, objective } = parts;
     const { config } = checkpoint;
     const architecture = architectureOf(config);
-    const ops = new Ops();
+    const ops = new Ops(tf.precision);
     const inputs = {
       words: ops.input('words', 'float32', [null, config.embeddingSize]),
       numbers: ops.input('numbers', 'float32', [null, TOKEN_NUMBERS.length]),
