@@ -295,6 +295,7 @@ describe('the flags of the commands', () => {
     '--label-smoothing': ['--label-smoothing', '0.1'],
     '--omit-texts': ['--omit-texts'],
     '--threshold': ['--threshold', '0.4'],
+    '--precision': ['--precision', 'bf16'],
   };
   /** Flags that name no input, each with the reason. */
   const NO_PART: Record<string, string> = {
