@@ -19,7 +19,7 @@ interface Job {
   matthews: number;
 }
 
-/** Size of a job: epochs, first rows of CoLA's training set, the candidates and their precisions. */
+/** Size of a job: epochs, first rows of CoLA's training set; the candidates, their precisions. */
 export interface JobSize {
   epochs: number;
   rows: number;

@@ -13,7 +13,8 @@ import { TABLE_HEAD } from './table';
 
 /*
  *   npm run bench -- --python PYTHON --cola FOLDER
- *     [--model M] [--rounds 10] [--precision float32,bf16] [--only steps,analysis,jobs,start,services,store,shards,answers]
+ *     [--model M] [--rounds 10] [--precision float32,bf16]
+ *     [--only steps,analysis,jobs,start,services,store,shards,answers]
  *     [--shapes 16x128,32x16] [--epochs 3] [--rows 8551] [--jobs hifi,hifi-mid-top,lora,lora-top]
  *     [--sequences 10000] [--answers latency,curve,throughput,many,training]
  *

@@ -24,7 +24,10 @@ type Request = TrainRequest | EvaluateRequest | AblationRequest | LogitsRequest 
 /** Rows per batch in the check of an ONNX folder, which has few rows of any length. */
 const CHECK_BATCH_SIZE = 8;
 
-/** Calls the trainer's engine. Its environment sets threads and precision; an export has defaults. */
+/**
+ * Calls the trainer's engine. Its environment sets threads and precision; an export uses the
+ * defaults.
+ */
 const call = <Event, Result>(
   method: string,
   request: Request | MergeRequest | OnnxFilesRequest,
