@@ -48,6 +48,7 @@ export {
 export { type Rebuilt, undoCheckpoint } from './delta/undo';
 export type { Device } from './foundation/device';
 export { type ErrorCode, HifiError } from './foundation/errors';
+export type { Precision } from './foundation/precision';
 export type { StageProgress, WarningEvent } from './foundation/progress';
 export { ANALYSIS_DEFAULTS, type AnalysisOptions } from './heads/analysis-options';
 export type { HeadPlace } from './heads/head-groups';

@@ -2,8 +2,9 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import type { TrainMetrics } from '../delta/training-options';
+import type { Precision } from '../foundation/precision';
 import { spreadOf } from './candidate';
-import { printRow } from './table';
+import { inPrecision, printRow } from './table';
 import { watched } from './watched';
 
 const COMMAND = path.join(__dirname, '../dist/cli/hifi.js');
@@ -18,11 +19,12 @@ interface Job {
   matthews: number;
 }
 
-/** Size of a job: epochs, first rows of CoLA's training set, and the candidates. */
+/** Size of a job: epochs, first rows of CoLA's training set; the candidates, their precisions. */
 export interface JobSize {
   epochs: number;
   rows: number;
   candidates: readonly string[];
+  precisions: readonly Precision[];
 }
 
 /** Candidates by the names of `--jobs`. */
@@ -37,16 +39,17 @@ export async function benchJobs(
   python: string,
   cola: string,
   rounds: number,
-  { epochs, rows: rowCount, candidates: names }: JobSize,
+  { epochs, rows: rowCount, candidates: names, precisions }: JobSize,
 ): Promise<void> {
   const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-bench-'));
   const [train, dev] = [path.join(scratch, 'train.tsv'), path.join(cola, 'dev.tsv')];
   const lines = fs.readFileSync(path.join(cola, 'train.tsv'), 'utf8').trimEnd().split('\n').slice(0, rowCount);
   fs.writeFileSync(train, lines.map((line) => `${line}\n`).join(''));
-  const hifi = (strategy: string) => async (): Promise<Job> => {
+  const hifi = (strategy: string, precision: Precision) => async (): Promise<Job> => {
     const out = fs.mkdtempSync(path.join(scratch, 'out-'));
     const data = ['--task', 'cola', '--train', train, '--dev', dev];
-    const args = ['run', '--model', model, ...data, '--strategy', strategy, '--epochs', String(epochs), '--out', out];
+    const options = ['--strategy', strategy, '--epochs', String(epochs), '--precision', precision];
+    const args = ['run', '--model', model, ...data, ...options, '--out', out];
     try {
       const { seconds, peakBytes } = await watched(process.execPath, [COMMAND, ...args]);
       const metrics = JSON.parse(fs.readFileSync(path.join(out, 'metrics.json'), 'utf8')) as TrainMetrics;
@@ -55,27 +58,24 @@ export async function benchJobs(
       fs.rmSync(out, { recursive: true });
     }
   };
-  const peer = (mode: string) => async (): Promise<Job> => {
+  const peer = (mode: string, precision: Precision) => async (): Promise<Job> => {
     const script = path.join(__dirname, 'peer_job.py');
     const data = ['--model', model, '--train', train, '--dev', dev];
     const { stdout, seconds, peakBytes } = await watched(python, [
       script,
       ...data,
-      '--mode',
-      mode,
-      '--epochs',
-      String(epochs),
+      ...['--mode', mode, '--epochs', String(epochs), '--precision', precision],
     ]);
     const { epochSeconds, matthews } = JSON.parse(stdout) as { epochSeconds: number[]; matthews: number[] };
     return { seconds, peakBytes, epochs: epochSeconds, matthews: Math.max(...matthews) };
   };
-  const known: Record<string, [name: string, run: () => Promise<Job>]> = {
-    hifi: ['hifi', hifi('hifi')],
-    'hifi-mid-top': ['hifi-mid-top', hifi('hifi-mid-top')],
-    lora: ['PEFT LoRA r = 8', peer('lora')],
-    'lora-top': ['PEFT LoRA r = 8, upper half', peer('lora-top')],
-  };
-  const candidates = names.map((name) => known[name]);
+  const known = (precision: Precision): Record<string, [name: string, run: () => Promise<Job>]> => ({
+    hifi: [inPrecision('hifi', precision), hifi('hifi', precision)],
+    'hifi-mid-top': [inPrecision('hifi-mid-top', precision), hifi('hifi-mid-top', precision)],
+    lora: [inPrecision('PEFT LoRA r = 8', precision), peer('lora', precision)],
+    'lora-top': [inPrecision('PEFT LoRA r = 8, upper half', precision), peer('lora-top', precision)],
+  });
+  const candidates = precisions.flatMap((precision) => names.map((name) => known(precision)[name]));
   const jobs: Job[][] = candidates.map(() => []);
   for (let round = 0; round < rounds; round++) {
     for (const [i, [, run]] of candidates.entries()) jobs[i].push(await run());

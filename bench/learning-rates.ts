@@ -9,17 +9,18 @@ import { randomStream } from '../data/random';
 import { drawSample } from '../data/split';
 import type { TaskName } from '../data/tasks';
 import { metricsOf } from '../delta/problems';
+import { PRECISIONS, type Precision } from '../foundation/precision';
 import { analyze, HifiError, predict, type RateChoice, resolveModel, select, type TrainOptions, train } from '../index';
 
 /*
  *   node --require ./test/support/typescript-hook.cjs bench/learning-rates.ts --name SST-2
  *     --train FILE (--task sst2 | --text-columns a,b --label-column y [--regression])
  *     --out FOLDER [--model M] [--rows 1000] [--seeds 0,1,2] [--rates 1.25e-4,…,8e-3]
- *     [--epochs 3] [--threads 1]
+ *     [--epochs 3] [--threads 1] [--precision float32,bf16]
  *
- * Trains with each rate and seed, and appends one line per training to FOLDER/runs.jsonl: the
- * metric on up to 1,000 test rows and its standard error over these rows. Lines that are there are
- * not repeated.
+ * Trains with each rate, precision and seed, and appends one line per training to
+ * FOLDER/runs.jsonl: the metric on up to 1,000 test rows and its standard error over these rows.
+ * Lines that are there are not repeated.
  */
 
 const RATES = '1.25e-4,2.5e-4,5e-4,1e-3,2e-3,4e-3,8e-3';
@@ -34,6 +35,7 @@ interface Line {
   seed: number;
   /** Learning rate as requested. */
   lr: number | 'auto';
+  precision: Precision;
   metric: string;
   dev: number;
   /** Metric on the test rows; null if the training diverged. */
@@ -63,6 +65,7 @@ async function main(): Promise<void> {
       rates: { type: 'string', default: RATES },
       epochs: { type: 'string', default: '3' },
       threads: { type: 'string', default: '1' },
+      precision: { type: 'string', default: PRECISIONS[0] },
     },
   });
   const { name, out } = values;
@@ -89,6 +92,8 @@ async function main(): Promise<void> {
         .map((line) => JSON.parse(line))
     : [];
   const classes = labels.problem === 'regression' ? new Float32Array(targets.length) : (targets as ArrayLike<number>);
+  const precisions = values.precision.split(',') as Precision[];
+  const settings = values.rates.split(',').flatMap((rate) => precisions.map((precision) => [rate, precision] as const));
   for (const seed of values.seeds.split(',').map(Number)) {
     const split = splitRows({ of: classes }, { rows: Number(values.rows) }, { seed, searchSeed: seed }, DEV_ROWS);
     const test = drawSample(split.test.length, TEST_ROWS, seed).map((at) => split.test[at]);
@@ -103,20 +108,25 @@ async function main(): Promise<void> {
     const data = { train: rows('train', split.train), dev: rows('dev', split.dev), test: rows('test', test) };
     const wanted = Array.from(test, (row) => targets[row]);
     let mask: ReturnType<typeof select> | undefined;
-    for (const rate of values.rates.split(',')) {
+    for (const [rate, precision] of settings) {
       const lr = rate === 'auto' ? 'auto' : Number(rate);
       const done = (line: Line) =>
-        line.model === path.basename(model) && line.name === name && line.seed === seed && line.lr === lr;
+        line.model === path.basename(model) &&
+        line.name === name &&
+        line.seed === seed &&
+        line.lr === lr &&
+        line.precision === precision;
       if (lines.some(done)) continue;
       mask ??= select(await analyze({ model, data: data.train, options: { threads, seed } }), { seed });
-      const delta = path.join(folder, rate);
-      const options = { epochs: Number(values.epochs), threads, seed, lr } satisfies Partial<TrainOptions>;
+      const delta = path.join(folder, `${rate}-${precision}`);
+      const options = { epochs: Number(values.epochs), threads, seed, lr, precision } satisfies Partial<TrainOptions>;
       const started = performance.now();
       const line: Line = {
         model: path.basename(model),
         name,
         seed,
         lr,
+        precision,
         metric: best,
         dev: 0,
         test: null,
@@ -135,7 +145,7 @@ async function main(): Promise<void> {
           model,
           delta: path.join(delta, 'delta'),
           data: data.test,
-          options: { threads },
+          options: { threads, precision },
         });
         line.predicted = answers.map(({ label }) =>
           typeof label === 'number' ? Number(label.toFixed(4)) : labels.names.indexOf(String(label)),

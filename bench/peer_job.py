@@ -1,11 +1,12 @@
 """Measures a whole fine-tuning job with PyTorch and PEFT's LoRA on a GLUE task.
 
     python bench/peer_job.py --model M --train train.tsv --dev dev.tsv [--mode lora|lora-top|shira|masked|full]
-                             [--epochs 3] [--batch-size 32] [--max-length 128] [--threads N] [--seed 0]
+                             [--epochs 3] [--batch-size 32] [--max-length 128] [--threads N]
+                             [--precision float32|bf16] [--seed 0]
 
 CoLA's format: label in column 1, sentence in column 3, no header. Fastest sensible settings: a fast tokenizer, rows
 of similar lengths together (shuffled within and among groups of 50 batches), each batch padded to its longest, scaled-dot-
-product attention, fused AdamW, evaluation in inference mode on rows sorted by length. The modes are peer_lora.py's. The
+product attention, fused AdamW, evaluation in inference mode on rows sorted by length. The modes and precisions are peer_lora.py's. The
 learning rate has hifi's defaults: up to 1e-3 in the first 0.06 of the steps, then down to 0, both linear.
 Prints one JSON line: seconds of each epoch, of the evaluations, of the whole job from its start with loading, the
 highest resident memory, and the dev set's Matthews correlation after each epoch.
@@ -64,11 +65,12 @@ def main():
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--max-length", type=int, default=128)
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--precision", choices=("float32", "bf16"), default="float32")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
-    trainer = Trainer(args.model, args.mode, args.k, args.seed)
+    trainer = Trainer(args.model, args.mode, args.k, args.seed, args.precision)
     tokenizer = AutoTokenizer.from_pretrained(args.model)
     (texts, labels), (dev_texts, dev_labels) = read(args.train), read(args.dev)
     encoded = tokenizer(texts, truncation=True, max_length=args.max_length)["input_ids"]
@@ -91,7 +93,7 @@ def main():
         trainer.model.eval()
         predicted = [0] * len(dev)
         order = sorted(range(len(dev)), key=lambda row: len(dev[row]))
-        with torch.inference_mode():
+        with torch.inference_mode(), trainer.autocast():
             for at in range(0, len(order), args.batch_size):
                 rows = order[at : at + args.batch_size]
                 logits = trainer.model(**pad([dev[row] for row in rows])).logits

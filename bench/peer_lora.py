@@ -1,8 +1,8 @@
 """Measures a training step with PyTorch and PEFT's LoRA.
 
     python bench/peer_lora.py --model M [--mode lora|lora-top|shira|masked|full] [--shapes 16x128,32x16] [--steps 10] [--warmup 3]
-                              [--threads N] [--seed 0]
-    python bench/peer_lora.py --model M [--mode …] --serve
+                              [--threads N] [--precision float32|bf16] [--seed 0]
+    python bench/peer_lora.py --model M [--mode …] [--precision …] --serve
 
 Modes
     lora      PEFT LoRA, r = 8, alpha 16, on query and value of every layer (Wqkv in ModernBERT), pooler and classifier
@@ -13,7 +13,8 @@ Modes
     full      every parameter
 shira and masked know BERT's names alone. Each runs the model's …ForSequenceClassification (2 classes) in float32 with the model's default attention (scaled-dot-product,
 or eager where transformers has no other, as for MPNet) and the config's dropout, fused AdamW, clipping by global norm 1.0, on random full-length tokens: no padding. A step is forward,
-backward, clipping and update. Prints a JSON line per shape: median, least and most seconds over --steps steps, after
+backward, clipping and update. With --precision bf16 the forward pass runs under torch.autocast(bfloat16); weights,
+gradients and moments stay float32. Prints a JSON line per shape: median, least and most seconds over --steps steps, after
 --warmup steps not counted.
 
 --serve, so that another program can interleave its own steps with these: prints one JSON line {"ready": true, …}
@@ -40,9 +41,10 @@ logging.disable_progress_bar()
 
 
 class Trainer:
-    def __init__(self, folder, mode, k, seed):
+    def __init__(self, folder, mode, k, seed, precision="float32"):
         torch.manual_seed(seed)
         self.masks = []
+        self.autocast = lambda: torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16")
         model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=2)
         self.vocabulary = model.config.vocab_size
         if mode == "masked":
@@ -80,7 +82,9 @@ class Trainer:
         for group in self.optimizer.param_groups if rate else ():
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
-        self.model(input_ids=ids, attention_mask=mask, labels=labels).loss.backward()
+        with self.autocast():
+            loss = self.model(input_ids=ids, attention_mask=mask, labels=labels).loss
+        loss.backward()
         for parameter, kept in self.masks:
             parameter.grad *= kept
         torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
@@ -145,14 +149,16 @@ def main():
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--warmup", type=int, default=3)
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--precision", choices=("float32", "bf16"), default="float32")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--serve", action="store_true")
     args = parser.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
-    trainer = Trainer(args.model, args.mode, args.k, args.seed)
+    trainer = Trainer(args.model, args.mode, args.k, args.seed, args.precision)
     about = {
         "mode": args.mode,
+        "precision": args.precision,
         "threads": torch.get_num_threads(),
         "trainableParameters": sum(p.numel() for p in trainer.parameters),
         "torch": torch.__version__,

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { PRECISIONS, type Precision } from '../foundation/precision';
 import { resolveModel } from '../model/resolve';
 import { accept, worseThanAccepted } from './accepted';
 import { benchAnalysis } from './analysis';
@@ -14,7 +15,7 @@ import { printedRatios, TABLE_HEAD } from './table';
 
 /*
  *   npm run bench -- --python PYTHON --cola FOLDER
- *     [--model M] [--rounds 10]
+ *     [--model M] [--rounds 10] [--precision float32,bf16]
  *     [--only steps,analysis,jobs,start,services,store,shards,answers,curves]
  *     [--shapes 16x128,32x16] [--epochs 3] [--rows 8551] [--jobs hifi,hifi-mid-top,lora,lora-top]
  *     [--sequences 10000] [--answers latency,curve,throughput,many,training] [--out FOLDER]
@@ -29,7 +30,8 @@ import { printedRatios, TABLE_HEAD } from './table';
  * `--sequences` is the sample of `shards`, and the largest of `curves`, which runs alone, without
  * peers, and writes its pictures to `--out`. `--epochs`, `--rows` (the first of train.tsv) and
  * `--jobs` are of `jobs` alone. `--check` fails if a ratio is worse than that of accepted.json,
- * `--accept` stores the ratios there.
+ * `--accept` stores the ratios there. `--precision` lists the precisions of `steps` and
+ * `jobs` (default: float32); PyTorch's bf16 is torch.autocast.
  */
 
 const PARTS = ['steps', 'analysis', 'jobs', 'start', 'services', 'store', 'shards', 'answers', 'curves'];
@@ -51,6 +53,7 @@ async function main(): Promise<void> {
       out: { type: 'string' },
       check: { type: 'boolean', default: false },
       accept: { type: 'boolean', default: false },
+      precision: { type: 'string', default: PRECISIONS[0] },
     },
   });
   const { python, cola } = values;
@@ -60,6 +63,10 @@ async function main(): Promise<void> {
   const candidates = values.jobs.split(',');
   const other = candidates.find((name) => !JOB_CANDIDATES.includes(name));
   if (other !== undefined) throw new Error(`--jobs is ${other}; it must name some of ${JOB_CANDIDATES.join(', ')}`);
+  const precisions = values.precision.split(',') as Precision[];
+  const strange = precisions.find((name) => !PRECISIONS.includes(name));
+  if (strange !== undefined)
+    throw new Error(`--precision is ${strange}; it must name some of ${PRECISIONS.join(', ')}`);
   const needsCola = parts.some((part) => !['steps', 'store', 'shards', 'answers'].includes(part));
   if (needsCola && cola === undefined) throw new Error('--cola is missing: a folder with train.tsv and dev.tsv');
   if (parts.includes('store')) {
@@ -75,14 +82,14 @@ async function main(): Promise<void> {
   }
   const rounds = Number(values.rounds);
   process.stdout.write(TABLE_HEAD);
-  if (parts.includes('steps')) await benchSteps(model, python, rounds, values.shapes);
+  if (parts.includes('steps')) await benchSteps(model, python, rounds, values.shapes, precisions);
   if (parts.includes('shards')) await benchShards(model, Number(values.sequences), rounds);
   if (parts.includes('answers')) await benchAnswers(model, python, rounds, values.answers.split(','));
   if (cola !== undefined) {
     if (parts.includes('analysis')) await benchAnalysis(model, python, cola, rounds);
     if (parts.includes('start')) await benchStart(model, cola, rounds);
     if (parts.includes('services')) await benchServices(model, cola, rounds);
-    const size = { epochs: Number(values.epochs), rows: Number(values.rows), candidates };
+    const size = { epochs: Number(values.epochs), rows: Number(values.rows), candidates, precisions };
     if (parts.includes('jobs')) await benchJobs(model, python, cola, Math.max(1, Math.round(rounds / 3)), size);
   }
   compare(values);

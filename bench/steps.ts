@@ -1,8 +1,9 @@
 import * as path from 'node:path';
+import type { Precision } from '../foundation/precision';
 import { trainerEnvironment } from '../infra/tensorflow';
 import { readModelConfig } from '../model/config';
 import { Candidate, inTurn, spreadOf } from './candidate';
-import { printRow } from './table';
+import { inPrecision, printRow } from './table';
 
 /** Rows by tokens of each measured step. */
 export const STEP_SHAPES = '16x128,32x16';
@@ -11,15 +12,23 @@ const WARMUP = 3;
 const STEPS_TO_PEAK = 6;
 
 /** Training steps of hifi and of PyTorch, in the order of the table. */
-function candidates(model: string, python: string): Candidate[] {
+function candidates(model: string, python: string, precision: Precision): Candidate[] {
   const { layers, architecture } = readModelConfig(model);
   const hook = path.join(__dirname, '../test/support/typescript-hook.cjs');
   const child = path.join(__dirname, 'training-child.ts');
   const peers = path.join(__dirname, 'peer_lora.py');
   const ours = (name: string, ...tuned: string[]) =>
-    new Candidate(name, process.execPath, ['--require', hook, child, model, ...tuned], trainerEnvironment());
+    new Candidate(
+      inPrecision(name, precision),
+      process.execPath,
+      ['--require', hook, child, model, ...tuned],
+      trainerEnvironment(undefined, precision),
+    );
   const peer = (name: string, mode: string) =>
-    new Candidate(name, python, [peers, '--model', model, '--mode', mode, '--serve']);
+    new Candidate(inPrecision(name, precision), python, [
+      peers,
+      ...['--model', model, '--mode', mode, '--precision', precision, '--serve'],
+    ]);
   return [
     ours('hifi, 3 heads in all layers', '3', '0'),
     ours('hifi-mid-top, cached prefix', '3', String(layers >> 1)),
@@ -34,9 +43,15 @@ function candidates(model: string, python: string): Candidate[] {
 }
 
 /** Measures a training step on full rows of random tokens, and the memory of its process. */
-export async function benchSteps(model: string, python: string, rounds: number, shapes: string): Promise<void> {
+export async function benchSteps(
+  model: string,
+  python: string,
+  rounds: number,
+  shapes: string,
+  precisions: readonly Precision[],
+): Promise<void> {
   for (const shape of shapes.split(',').map((each) => each.replace('x', ' '))) {
-    const all = candidates(model, python);
+    const all = precisions.flatMap((precision) => candidates(model, python, precision));
     await Promise.all(all.map((candidate) => candidate.ready()));
     const step = async (one: Candidate) => Number(await one.request(`step ${shape}`));
     const spreads = await inTurn(all, step, Math.max(rounds, STEPS_TO_PEAK), WARMUP);

@@ -1,3 +1,4 @@
+import type { Precision } from '../foundation/precision';
 import type { Spread } from './candidate';
 
 /** Head of the table for the rows of all parts. */
@@ -20,3 +21,7 @@ export function printRow(work: string, candidate: string, figure: Spread, hifi: 
   printedRatios.push({ work, candidate, ratio });
   process.stdout.write(`| ${work} | ${candidate} | ${median} (${least} … ${most}) | ${ratio.toFixed(2)} |\n`);
 }
+
+/** Name of a candidate with its precision, unless that is the default. */
+export const inPrecision = (name: string, precision: Precision) =>
+  precision === 'float32' ? name : `${name}, ${precision}`;

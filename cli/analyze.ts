@@ -32,7 +32,7 @@ export function define(command: Command): void {
   addRuleFlags(command);
   addDataFlags(command, false);
   addAnalysisFlags(command);
-  addEngineFlags(command);
+  addEngineFlags(command, false);
   addJsonFlag(command);
   command.action(analyzeHeads);
 }

@@ -14,6 +14,7 @@ import {
   type Flags,
   labelFlags,
   longTextFlags,
+  precisionFlag,
   sizeFlags,
 } from './flags';
 
@@ -100,7 +101,12 @@ export function compareFlags(
     tune,
     lrs,
     samples,
-    training: { epochs, batchSize, warmup, weightDecay, maxLength, ...labelFlags(flags), ...longTextFlags(flags) },
+    training: {
+      ...{ epochs, batchSize, warmup, weightDecay, maxLength },
+      ...labelFlags(flags),
+      ...longTextFlags(flags),
+      ...precisionFlag(flags),
+    },
     engine: engineFlags(flags),
   };
 }

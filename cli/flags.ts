@@ -3,6 +3,7 @@ import { LONG_TEXTS } from '../data/word-windows';
 import { SCORE_DEFAULTS, type ScoreOptions } from '../delta/score-options';
 import { TRAIN_DEFAULTS, type TrainOptions } from '../delta/training-options';
 import { invalidInput } from '../foundation/errors';
+import { PRECISIONS } from '../foundation/precision';
 import { ANALYSIS_DEFAULTS, type AnalysisOptions } from '../heads/analysis-options';
 import { STRATEGIES } from '../heads/mask';
 import { RANKING_DEFAULTS, type RankingOptions } from '../heads/ranking';
@@ -207,7 +208,7 @@ export function addScoreFlags(command: Command, strategies: readonly string[]): 
 
 export function scoreFlags(flags: Flags): ScoreOptions {
   const { samples, maxLength, seed } = flags as unknown as ScoreOptions;
-  return { samples, maxLength, seed, ...engineFlags(flags) };
+  return { samples, maxLength, seed, ...engineFlags(flags), ...precisionFlag(flags) };
 }
 
 // ---- training ----
@@ -307,6 +308,7 @@ export function trainingFlags(flags: Flags): TrainOptions {
     ...(flags.omitTexts === true && { omitTexts: true }),
     seed,
     ...engineFlags(flags),
+    ...precisionFlag(flags),
   };
 }
 
@@ -344,7 +346,8 @@ function addBatchSizeFlag(command: Command, description: string, initial: number
 
 // ---- engines: where they compute ----
 
-export function addEngineFlags(command: Command): void {
+/** @param precision true for a command that computes with TensorFlow */
+export function addEngineFlags(command: Command, precision = true): void {
   command.optionsGroup('Engines:');
   add(
     command,
@@ -359,11 +362,24 @@ export function addEngineFlags(command: Command): void {
     'number of cores (default: all, or as many as a CPU quota allows)',
     wholeNumber('--threads', 1, 1024),
   );
+  if (!precision) return;
+  add(
+    command,
+    '--precision <type>',
+    'matrix products of TensorFlow: float32, or bf16 on a CPU that has bfloat16; all else, and the analysis, is float32',
+    oneOf('--precision', PRECISIONS),
+    PRECISIONS[0],
+  );
 }
 
 export function engineFlags(flags: Flags): Pick<TrainOptions, 'device' | 'threads'> {
   const { device, threads } = flags as unknown as TrainOptions;
   return { device, ...(threads !== undefined && { threads }) };
+}
+
+/** Reads `--precision`, unless it has its default. */
+export function precisionFlag({ precision }: Flags): Pick<TrainOptions, 'precision'> {
+  return precision === 'bf16' ? { precision } : {};
 }
 
 // ---- output ----

@@ -17,6 +17,7 @@ import {
   engineFlags,
   type Flags,
   longTextFlags,
+  precisionFlag,
 } from './flags';
 import { credentialsOf, remoteModel } from './gateway-flags';
 import { modelFolder, type Session } from './session';
@@ -42,8 +43,15 @@ export function addInputFlags(command: Command, labels: boolean): void {
   addJsonFlag(command);
 }
 
-/** Flags that say how a local engine computes. */
-const LOCAL = ['offline', 'longTexts', 'stride', 'threads'];
+/** Flags that say how a local engine computes, with the values that they have if not given. */
+const LOCAL = {
+  offline: undefined,
+  longTexts: undefined,
+  stride: undefined,
+  threads: undefined,
+  device: 'auto',
+  precision: 'float32',
+};
 
 /**
  * Builds the request of `predict` to a running service, which chooses how it computes.
@@ -51,7 +59,7 @@ const LOCAL = ['offline', 'longTexts', 'stride', 'threads'];
  * @throws HifiError INVALID_INPUT for a flag of local engines
  */
 export async function serviceRequest(flags: Flags, session: Session): Promise<ServiceRequest> {
-  const local = LOCAL.find((name) => flags[name] !== undefined) ?? (flags.device === 'auto' ? undefined : 'device');
+  const [local] = Object.entries(LOCAL).find(([name, initial]) => flags[name] !== initial) ?? [];
   if (local !== undefined) {
     const flag = `--${local.replace(/[A-Z]/, (letter) => `-${letter.toLowerCase()}`)}`;
     throw invalidInput(`${flag} excludes --analyzer: the service chooses how it computes`);
@@ -85,6 +93,6 @@ export async function tunedModelRequest(flags: Flags, labels: boolean, session: 
   const data = await readable(source, session.signal);
   const maxLength = (flags.maxLength as number | undefined) ?? trained?.lengths.maxLength ?? TRAIN_DEFAULTS.maxLength;
   const lengths = { ...trained?.lengths, ...longTextFlags(flags), maxLength };
-  const options = { batchSize: flags.batchSize as number, ...lengths, ...engineFlags(flags) };
+  const options = { batchSize: flags.batchSize as number, ...lengths, ...engineFlags(flags), ...precisionFlag(flags) };
   return { model: model ?? (await modelFolder(flags, session)), ...(delta !== undefined && { delta }), data, options };
 }

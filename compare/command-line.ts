@@ -43,6 +43,7 @@ export function comparisonCommand(
     ...labelFlags(training),
     ['device', device],
     ['threads', threads],
+    ['precision', training.precision],
     ['out', 'out'],
   ]);
 }

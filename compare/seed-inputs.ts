@@ -70,7 +70,8 @@ export class SeedInputs {
     const stored = this.scores.get(strategy) ?? readIfWhole(file, readScores);
     if (stored) return stored;
     const { model, training, samples, engine } = this.request;
-    const options = { ...engine, samples, maxLength: training.maxLength, seed: this.seed };
+    const { maxLength, precision } = training;
+    const options = { ...engine, samples, maxLength, precision, seed: this.seed };
     const scores = yield* progressOf(scoreHeads({ model, train: this.rows.train, strategy, options }, signal));
     writeJson(file, scores);
     this.scores.set(strategy, scores);

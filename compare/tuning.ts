@@ -118,7 +118,8 @@ export async function* testMethod(
   const started = performance.now();
   const delta = path.join(deltaFolder(out, record), 'delta');
   // The training's batch size may be small for reasons that do not hold for the test.
-  const options = { ...engine, batchSize: TRAIN_DEFAULTS.batchSize, maxLength: training.maxLength };
+  const { maxLength, precision } = training;
+  const options = { ...engine, batchSize: TRAIN_DEFAULTS.batchSize, maxLength, precision };
   const { rows, metrics } = yield* progressOf(evaluate({ model, delta, data: inputs.rows.test, options }, signal));
   const seconds = { ...record.seconds, test: (performance.now() - started) / 1000 };
   const whole = { ...record, test: { rows, metrics }, seconds };

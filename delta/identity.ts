@@ -4,6 +4,7 @@ import type { DataSource } from '../data/dataset';
 import { filesOf, sourceFormat, sourceSha256 } from '../data/files';
 import { DEFAULT_PROBLEM, problemOf } from '../data/problem';
 import { sha256Of, sha256OfFile } from '../foundation/hash';
+import type { Precision } from '../foundation/precision';
 import { readRegularFile } from '../foundation/regular-file';
 import { TOKENIZER_FILES } from '../model/tokenizer/files';
 
@@ -72,8 +73,14 @@ export async function readRowsIdentity(source: DataSource): Promise<object & { s
   return rowsIdentity(source, sourceSha256(hashes));
 }
 
-/** Identity of options: all of them except the place of computation. */
-export const optionsIdentity = (options: object): object => without(options, EXEMPT.options);
+/**
+ * Identity of options: all of them except the place of computation. The default precision is left
+ * out, as in options that name none.
+ */
+export function optionsIdentity(options: object): object {
+  const { precision, ...rest } = options as { precision?: Precision };
+  return without(precision === 'bf16' ? options : rest, EXEMPT.options);
+}
 
 /**
  * Removes some fields from a value, as well as absent fields and flags that are off, which are

@@ -2,8 +2,9 @@ import { z } from 'zod';
 import type { DataSource } from '../data/dataset';
 import { LONG_TEXTS, type LongTexts } from '../data/word-windows';
 import type { Device } from '../foundation/device';
+import type { Precision } from '../foundation/precision';
 import type { StageProgress, WarningEvent } from '../foundation/progress';
-import { ENGINE_RULES, optionsCheck, wholeFrom1 } from '../heads/options';
+import { optionsCheck, TENSORFLOW_RULES, wholeFrom1 } from '../heads/options';
 import type { ErrorAnalysis } from './error-analysis';
 
 /** Options of running a tuned model. */
@@ -20,6 +21,8 @@ export interface InferenceOptions {
   device: Device;
   /** Number of cores that the engine may use. Default: all. */
   threads?: number;
+  /** Arithmetic of the matrix products. Default: `float32`. */
+  precision?: Precision;
 }
 
 /** Request to run a tuned model on rows. */
@@ -102,7 +105,7 @@ export const WINDOW_RULES = {
   stride: z.int('an integer from 0').min(0, 'an integer from 0').optional(),
 };
 
-const schema = z.object({ batchSize: wholeFrom1, maxLength: wholeFrom1, ...WINDOW_RULES, ...ENGINE_RULES });
+const schema = z.object({ batchSize: wholeFrom1, maxLength: wholeFrom1, ...WINDOW_RULES, ...TENSORFLOW_RULES });
 
 /** Checks the options of an inference; see {@link optionsCheck}. */
 export const inferenceOptions = optionsCheck<InferenceOptions>('inference', schema, {});

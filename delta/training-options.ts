@@ -2,10 +2,11 @@ import { z } from 'zod';
 import type { DataSource } from '../data/dataset';
 import type { LongTexts } from '../data/word-windows';
 import type { Device } from '../foundation/device';
+import type { Precision } from '../foundation/precision';
 import type { StageProgress, WarningEvent, WorkInterval } from '../foundation/progress';
 import type { Artifact } from '../foundation/stored-file';
 import type { Mask } from '../heads/mask';
-import { ENGINE_RULES, numberIn, optionsCheck, seedRule, wholeFrom1 } from '../heads/options';
+import { numberIn, optionsCheck, seedRule, TENSORFLOW_RULES, wholeFrom1 } from '../heads/options';
 import type { ErrorAnalysis } from './error-analysis';
 import { WINDOW_RULES } from './inference-options';
 import type { OnnxModel } from './onnx-folder';
@@ -58,6 +59,8 @@ export interface TrainOptions {
   device: Device;
   /** Number of cores that the engine may use. Default: all. */
   threads?: number;
+  /** Arithmetic of the matrix products. Default: `float32`. */
+  precision?: Precision;
 }
 
 /**
@@ -100,7 +103,7 @@ const schema = z.strictObject({
   ...WINDOW_RULES,
   omitTexts: z.boolean('true or false').optional(),
   seed: seedRule,
-  ...ENGINE_RULES,
+  ...TENSORFLOW_RULES,
 });
 
 /** Fills in defaults and checks the rest; see {@link optionsCheck}. */
@@ -226,6 +229,8 @@ export interface TrainMetrics {
   seed: number;
   /** Device of the computation. */
   deviceUsed: 'cpu' | 'cuda';
+  /** Arithmetic of the matrix products; absent for float32. */
+  precision?: 'bf16';
   /** Errors of the best epoch on the dev rows. */
   errorAnalysis?: ErrorAnalysis;
   /** Choice of the learning rate; absent if it was given. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { invalidInput, invalidValue, shown } from '../foundation/errors';
+import { PRECISIONS } from '../foundation/precision';
 
 /** Rules for values that several kinds of options have. Each message says what a value must be. */
 export const wholeFrom1 = z.int('a whole number from 1').min(1, 'a whole number from 1');
@@ -11,6 +12,12 @@ export const seedRule = wholeIn(0, 2 ** 32 - 1);
 export const ENGINE_RULES = {
   device: z.enum(['auto', 'cpu', 'cuda'], 'auto, cpu or cuda'),
   threads: wholeIn(1, 1024).optional(),
+};
+
+/** Rules for an engine that computes with TensorFlow. */
+export const TENSORFLOW_RULES = {
+  ...ENGINE_RULES,
+  precision: z.enum(PRECISIONS, PRECISIONS.join(' or ')).optional(),
 };
 
 function wholeIn(least: number, most: number) {

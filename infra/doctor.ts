@@ -3,6 +3,7 @@ import * as path from 'node:path';
 import { cacheFolder } from '../foundation/cache-folder';
 import { lastLines, runCommand } from '../foundation/command';
 import { resolveModel } from '../model/resolve';
+import { hasBfloat16, type Processor, thisProcessor } from './bfloat16';
 import { findPackage } from './binding';
 import { isCached } from './cache';
 import { CPU_WHEEL, libraryName } from './libtensorflow';
@@ -50,6 +51,7 @@ export async function examine(): Promise<Check[]> {
     checkCache(),
     tensorflow,
     onnxruntime,
+    { ...checkBfloat16(), required: false },
     { ...cuda, required: false },
     { ...model, required: false },
   ];
@@ -117,6 +119,13 @@ async function checkOnnxRuntime(): Promise<Check> {
   }
   const { ok, found } = await inChild(script, [entry]);
   return check('onnxruntime', ok, found, 'npm ci (Linux x64: glibc 2.28 or newer)');
+}
+
+/** Checks if `--precision bf16` works. @param processor default: this machine's */
+export function checkBfloat16(processor: Processor = thisProcessor()): Check {
+  const has = hasBfloat16(processor);
+  const found = `${processor.model} ${has ? 'has amx_bf16' : 'lacks amx_bf16: --precision bf16 is an error'}`;
+  return check('bfloat16', has, found, 'nothing to do: float32 is the default');
 }
 
 async function checkCuda(): Promise<Check> {

@@ -1,4 +1,5 @@
 import { failed } from '../foundation/errors';
+import type { Precision } from '../foundation/precision';
 import { usableCores } from '../foundation/usable-cores';
 import { bindingFile, findPackage } from './binding';
 
@@ -12,6 +13,8 @@ export interface TensorFlow {
   readonly TF_FLOAT: number;
   readonly TF_INT32: number;
   readonly TF_ATTR_TYPE: number;
+  /** Arithmetic of its matrix products, by the environment of the process. */
+  readonly precision: Precision;
   isUsingGpuDevice(): boolean;
   createTensor(shape: number[], dtype: number, values: Float32Array | Int32Array): number;
   tensorDataSync(id: number): Float32Array | Int32Array;
@@ -27,6 +30,10 @@ export interface TensorFlow {
   runSavedModel(id: number, inputs: number[], inputNames: string, outputNames: string): { id: number }[];
   deleteSavedModel(id: number): void;
 }
+
+/** Variable with the math mode of TensorFlow's oneDNN primitives, and its value for bfloat16. */
+const MATH_MODE = 'TF_SET_ONEDNN_FPMATH_MODE';
+const BF16 = 'BF16';
 
 /**
  * Environment of a child that computes with TensorFlow, which reads it at the start of a process.
@@ -45,9 +52,16 @@ export interface TensorFlow {
  * Setting either of the two turns glibc's own adaptation off, and every block over 128 KB is mapped
  * again. With the pool the MALLOC_ variables change nothing, so none is set.
  *
+ * oneDNN's primitives may round the factors of a product to bfloat16 if the math mode says so.
+ * TensorFlow runs `BatchMatMulV2` by such a primitive, but not every `MatMul`.
+ *
  * @param threads threads that run operations; default: one for each of `usableCores`
  */
-export function trainerEnvironment(threads: number = usableCores()): Record<string, string> {
+export function trainerEnvironment(
+  threads: number = usableCores(),
+  precision: Precision = 'float32',
+): Record<string, string> {
+  const mode = precision === 'bf16' ? BF16 : 'STRICT';
   return {
     TF_ENABLE_ONEDNN_OPTS: '1',
     // Errors only: TensorFlow's warnings are about instruction sets.
@@ -57,6 +71,9 @@ export function trainerEnvironment(threads: number = usableCores()): Record<stri
     TF_NUM_INTEROP_THREADS: String(threads),
     TF_NUM_INTRAOP_THREADS: '1',
     OMP_NUM_THREADS: '1',
+    [MATH_MODE]: mode,
+    // What oneDNN itself reads.
+    ONEDNN_DEFAULT_FPMATH_MODE: mode,
     // Allocates GPU memory as needed, not all of it.
     TF_FORCE_GPU_ALLOW_GROWTH: 'true',
   };
@@ -83,7 +100,8 @@ function load(device: 'cpu' | 'cuda'): TensorFlow {
   try {
     const found = findPackage(name);
     if (!found) throw new Error(`${name} is not installed`);
-    return require(bindingFile(found));
+    const precision: Precision = process.env[MATH_MODE] === BF16 ? 'bf16' : 'float32';
+    return Object.assign(require(bindingFile(found)), { precision });
   } catch (error) {
     const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
     const command = device === 'cuda' ? 'hifi setup --gpu' : 'hifi setup';

@@ -4,6 +4,7 @@ import { readDataset } from '../data/read';
 import { modelIdentity } from '../delta/identity';
 import { objectiveOf } from '../delta/objective';
 import { headsToChoose } from '../heads/select';
+import { requireBfloat16 } from '../infra/bfloat16';
 import { openCheckpoint } from '../model/checkpoint';
 import { reportModelOf } from '../model/description';
 import type { JobInputs } from './folder-results';
@@ -13,9 +14,11 @@ import type { JobSpec } from './job';
  * Checks all inputs of a job before any computing. So a label that only the dev file has, or a
  * `--k` that the model does not allow, is reported before the analysis.
  *
- * @throws HifiError INVALID_INPUT for any fault of an input
+ * @throws HifiError INVALID_INPUT for any fault of an input; FAILED for bf16 on a processor without
+ *   it
  */
 export async function checkInputs({ model, train, dev, selection, training }: JobSpec): Promise<JobInputs> {
+  if (training.precision === 'bf16') requireBfloat16(training.device);
   const checkpoint = await openCheckpoint(model);
   checkpoint.close();
   headsToChoose(selection, reportModelOf(checkpoint));

@@ -54,8 +54,8 @@ export interface JobSpec<Rows = DataSource> {
 
 /** Settings for gradient scores, without the number of sequences: the analysis determines it. */
 export function scoringOf({ analysis, training }: Pick<JobSpec<unknown>, 'analysis' | 'training'>) {
-  const { seed, device, threads } = training;
-  return { maxLength: analysis.maxLength, seed, device, threads };
+  const { seed, device, threads, precision } = training;
+  return { maxLength: analysis.maxLength, seed, device, threads, precision };
 }
 
 /** Events that a job emits while it runs. */

@@ -86,6 +86,7 @@ export function metricsOf(message: TrainingMetrics): TrainMetrics {
     peakRssBytes: Number(message.peakRssBytes),
     seed: present(message.seed, at('seed')),
     deviceUsed: deviceOf(message.deviceUsed, at('device_used')),
+    ...(message.precision === 'bf16' && { precision: message.precision }),
     ...(errorAnalysis && { errorAnalysis: errorAnalysisOf(errorAnalysis, at('error_analysis')) }),
     ...(message.learningRate && { learningRate: rateOf(message.learningRate, at('learning_rate')) }),
     ...(message.devDuplicates !== undefined && { devDuplicates: message.devDuplicates }),

@@ -94,7 +94,7 @@ function headsSection({ metric, tuned, drawn, last, strategy }: Ablation): Secti
 }
 
 function repeatSection({ model, bootstrap }: Ablation, asked: AskedAblation): Section {
-  const { batchSize, maxLength, longTexts, stride, device, threads } = asked.options;
+  const { batchSize, maxLength, longTexts, stride, device, threads, precision } = asked.options;
   const command = commandText('npx hifi ablate', [
     ['model', asked.model],
     ['revision', asked.revision],
@@ -109,6 +109,7 @@ function repeatSection({ model, bootstrap }: Ablation, asked: AskedAblation): Se
     ['stride', stride],
     ['device', device],
     ['threads', threads],
+    ['precision', precision],
     ['out', 'out'],
   ]);
   const table = htmlTable([

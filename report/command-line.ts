@@ -30,11 +30,12 @@ export function commandLine(parts: ReportParts): string {
   if (mask) flags.push(['strategy', mask.strategy]);
   flags.push(['k', budget === undefined ? k : undefined], ['budget', budget], ['tune', mask?.tune]);
   if (training) {
-    const { epochs, batchSize, lr, warmup, weightDecay, earlyStopping, omitTexts, threads } = training;
+    const { epochs, batchSize, lr, warmup, weightDecay, earlyStopping, omitTexts, threads, precision } = training;
     const rate = metrics?.learningRate?.lr ?? lr;
     flags.push(['epochs', epochs], ['batch-size', batchSize], ['lr', rate], ['warmup', warmup]);
     flags.push(['weight-decay', weightDecay], ['early-stopping', earlyStopping]);
     flags.push(...labelFlags(training), ['omit-texts', omitTexts], ['threads', threads]);
+    flags.push(['precision', precision]);
     flags.push(['device', metrics?.deviceUsed ?? training.device]);
   } else flags.push(['device', heads.deviceUsed]);
   if (mask && formats && formats.length > 0) flags.push(['export', formats.join(',')]);

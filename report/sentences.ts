@@ -88,7 +88,7 @@ export function answers({
       [
         'training',
         `${seconds.toFixed(1)} s`,
-        `${(peakRssBytes / 1e6).toFixed(0)} MB at most, ${metrics.deviceUsed.toUpperCase()}`,
+        `${(peakRssBytes / 1e6).toFixed(0)} MB at most, ${[metrics.deviceUsed.toUpperCase(), metrics.precision ?? []].flat().join(', ')}`,
       ],
       [
         'delta',

@@ -4,6 +4,7 @@ import type { EvaluateRequest } from '../delta/inference-options';
 import type { ScoreRequest } from '../delta/score-options';
 import type { CalibrateRequest } from '../delta/training-cost';
 import type { TrainRequest } from '../delta/training-options';
+import { requireBfloat16 } from '../infra/bfloat16';
 import { serveEngine } from '../infra/engine-child';
 import { loadTensorFlow } from '../infra/tensorflow';
 import { ablate, evaluate, type LogitsRequest, logits, predict } from './inference';
@@ -12,8 +13,13 @@ import { scoreHeads } from './score';
 import { calibrateScoring } from './scoring-calibration';
 import { calibrate } from './training-calibration';
 
-const tensorFlow = ({ options }: TrainRequest | EvaluateRequest | LogitsRequest | ScoreRequest | CalibrateRequest) =>
-  loadTensorFlow(options.device);
+function tensorFlow({
+  options: { device, precision },
+}: TrainRequest | EvaluateRequest | LogitsRequest | ScoreRequest | CalibrateRequest) {
+  if (precision !== 'bf16') return loadTensorFlow(device);
+  requireBfloat16(device ?? 'auto');
+  return loadTensorFlow('cpu');
+}
 
 /** The trainer's engine: the one process that loads TensorFlow. */
 serveEngine({

@@ -5,6 +5,7 @@ import { type Encoded, evaluationBatches } from '../data/batches';
 import { canonicalHash } from '../foundation/canonical-json';
 import { writeFully } from '../foundation/disk';
 import { failed } from '../foundation/errors';
+import type { Precision } from '../foundation/precision';
 import type { Checkpoint } from '../model/checkpoint';
 import type { RowBatch } from './batch-parts';
 import { MASKED } from './network';
@@ -46,7 +47,7 @@ const ARITHMETIC = 3;
  * Name of the file: a hash of everything that the frozen layers' output depends on. The number of
  * threads is not: each part of a batch has one.
  *
- * @param device of `deviceOf`
+ * @param engine where it is computed, as far as bits depend on it
  */
 export function prefixName(
   {
@@ -54,14 +55,14 @@ export function prefixName(
     program,
   }: { checkpoint: Pick<Checkpoint, 'sha256' | 'config'>; program: Pick<Program, 'lowest' | 'reads'> },
   rows: readonly Encoded[],
-  device: string,
+  engine: { device: string; precision: Precision },
 ): string {
   const { sha256, config } = checkpoint;
   const { lowest, reads } = program;
   // config.json decides on much that the weights do not show, such as the reach of local attention.
   const model = `${sha256} ${canonicalHash(config.raw)} ${config.padTokenId}`;
   const output = lowest < config.layers ? lowest : `${lowest} ${reads}`;
-  const place = `${device} ${os.cpus()[0]?.model}`;
+  const place = `${engine.device} ${engine.precision} ${os.cpus()[0]?.model}`;
   const hash = createHash('sha256').update(`${ARITHMETIC} ${model} ${output} ${place}\n`);
   for (const { ids, typeIds } of rows) hash.update(`${ids.join()} ${typeIds.join()}\n`);
   return `${hash.digest('hex')}.f32`;

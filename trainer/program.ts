@@ -93,7 +93,7 @@ export class Program {
     const { config } = checkpoint;
     const architecture = architectureOf(config);
     const taskHead = architecture.taskHead(config, PROBLEMS[objective.problem].taskHead);
-    const ops = new Ops();
+    const ops = new Ops(tf.precision);
     const vector = (name: string, values: Float32Array = new Float32Array(layout.size)) =>
       ops.variable(name, [layout.size], () => values);
     const state = {

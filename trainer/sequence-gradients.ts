@@ -47,7 +47,7 @@ export class SequenceGradients {
     const { checkpoint, layout, outputs, objective } = parts;
     const { config } = checkpoint;
     const architecture = architectureOf(config);
-    const ops = new Ops();
+    const ops = new Ops(tf.precision);
     this.parameters = ops.input('parameters', 'float32', [layout.size]);
     const weights = new NetworkWeights(ops, checkpoint, TASK_HEAD_ALONE, layout.split(ops, this.parameters));
     const taskHead = architecture.taskHead(config, PROBLEMS[objective.problem].taskHead);

@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
+import type { Precision } from '../foundation/precision';
 import type { Ops, Tensor, Variable } from './ops';
 import { TAG, writeSavedModel } from './saved-model';
 
@@ -13,6 +14,8 @@ type Numbers = Float32Array | Int32Array;
 export interface TensorFlow {
   readonly TF_FLOAT: number;
   readonly TF_INT32: number;
+  /** Arithmetic of its matrix products, which is fixed for the process. */
+  readonly precision: Precision;
   isUsingGpuDevice(): boolean;
   createTensor(shape: number[], dtype: number, values: Numbers): number;
   tensorDataSync(id: number): Numbers;

@@ -24,7 +24,10 @@ type Request = TrainRequest | EvaluateRequest | AblationRequest | LogitsRequest 
 /** Rows per batch in the check of an ONNX folder, which has few rows of any length. */
 const CHECK_BATCH_SIZE = 8;
 
-/** Calls the trainer's engine. Its environment sets the threads; an export uses the defaults. */
+/**
+ * Calls the trainer's engine. Its environment sets threads and precision; an export uses the
+ * defaults.
+ */
 const call = <Event, Result>(
   method: string,
   request: Request | MergeRequest | OnnxFilesRequest,
@@ -35,7 +38,7 @@ const call = <Event, Result>(
     entry: require.resolve('./child'),
     method,
     request,
-    env: 'options' in request ? trainerEnvironment(request.options.threads) : {},
+    env: 'options' in request ? trainerEnvironment(request.options.threads, request.options.precision) : {},
     signal,
     ...options,
   });
@@ -138,10 +141,13 @@ export async function* exportModel(
 /**
  * Returns true for an exported ONNX model.
  *
- * @throws HifiError INVALID_INPUT if it has a delta too
+ * @throws HifiError INVALID_INPUT if it has a delta too, or is to compute in bf16
  */
-function isExported({ model, delta }: EvaluateRequest): boolean {
+function isExported({ model, delta, options }: EvaluateRequest): boolean {
   if (!isOnnxFolder(model)) return false;
+  if (options.precision === 'bf16') {
+    throw invalidInput(`${model} is an exported ONNX model, which computes in float32: leave out precision bf16`);
+  }
   if (delta === undefined) return true;
   throw invalidInput(
     `${model} is an exported ONNX model, which includes its delta: leave out the delta, or give the base`,

@@ -144,7 +144,8 @@ export class Run {
   private prefixPlace(part: FrozenPart, rows: readonly Encoded[], set: number): PrefixPlace {
     const { prefixes } = this.request;
     if (prefixes === undefined) return unlinkedFile(path.join(this.state, `prefix-${set}.f32`));
-    return new PrefixFolder(prefixes).place(prefixName(part, rows, deviceOf(this.tf)));
+    const engine = { device: deviceOf(this.tf), precision: this.tf.precision };
+    return new PrefixFolder(prefixes).place(prefixName(part, rows, engine));
   }
 
   /** Chooses the learning rate, unless it is given or an interrupted run has chosen it. */
@@ -214,6 +215,7 @@ export class Run {
       peakRssBytes: peakResidentBytes(),
       seed: options.seed,
       deviceUsed: deviceOf(this.tf),
+      ...(options.precision === 'bf16' && { precision: options.precision }),
       errorAnalysis: analyseErrors(logits, dev, labels, options.omitTexts),
       ...(rate && { learningRate: rate }),
       ...(inputs.duplicates > 0 && { devDuplicates: inputs.duplicates }),

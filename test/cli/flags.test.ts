@@ -54,6 +54,7 @@ test('given flags are read', () => {
       '3e-4',
     ],
     ...['--warmup', '0', '--weight-decay', '0.01', '--early-stopping', '2', '--device', 'cpu', '--threads', '2'],
+    ...['--precision', 'bf16'],
   );
   const ranking = { correlation: 'covariance', teleport: 'uniform', damping: 0.85, scope: 'model' };
   const engines = { device: 'cpu', threads: 2 };
@@ -73,6 +74,7 @@ test('given flags are read', () => {
   expect(trainingFlags(flags)).toEqual({
     ...{ epochs: 1, batchSize: 8, lr: 3e-4, warmup: 0, weightDecay: 0.01, earlyStopping: 2, maxLength: 64, seed },
     ...engines,
+    precision: 'bf16',
   });
 });
 
@@ -108,6 +110,7 @@ test.each([
   ['--weight-decay', '-0.1', 'a number from 0'],
   ['--early-stopping', '0', 'a whole number from 1'],
   ['--device', 'gpu', 'auto, cpu, cuda; did you mean "cpu"?'],
+  ['--precision', 'fp16', 'float32, bf16; did you mean "bf16"?'],
   ['--threads', '0', 'a whole number from 1 to 1024'],
   ['--format', 'xlsx', 'tsv, csv, jsonl, parquet, txt, conll'],
   ['--text-columns', ' ', 'the name of a column'],

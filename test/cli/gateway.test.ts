@@ -319,6 +319,15 @@ test.each<[what: string, words: () => string[], status: number, line: RegExp]>([
     /--stride excludes --analyzer: the service chooses how it computes/,
   ],
   [
+    'bf16 for a service, which chooses how it computes',
+    () => [
+      ...['predict', '--model', 'm', '--data', data('dev.tsv'), '--task', 'cola'],
+      ...['--analyzer', 'a:1', '--precision', 'bf16'],
+    ],
+    2,
+    /--precision excludes --analyzer: the service chooses how it computes/,
+  ],
+  [
     'a token file with a wrong line',
     () => ['serve', 'analyzer', '--token-file', data('dev.tsv'), '--state-dir', path.join(scratch, 'y')],
     2,

@@ -67,7 +67,7 @@ const OTHER: Record<'analysis' | 'selection' | 'training', Record<string, unknow
   training: {
     ...{ epochs: 2, batchSize: 8, lr: 2e-3, warmup: 0.1, weightDecay: 0.1, maxLength: 64, earlyStopping: 2, seed: 1 },
     ...{ classWeights: 'balanced', labelSmoothing: 0.1, threshold: 0.4 },
-    ...{ longTexts: 'windows', stride: 8, omitTexts: true },
+    ...{ longTexts: 'windows', stride: 8, omitTexts: true, precision: 'bf16' },
     ...engine,
   },
 };
@@ -210,6 +210,12 @@ test('a problem in either form, and the default one named or not', () => {
   expect(key({})).not.toHaveProperty('problem');
 });
 
+test('the default precision named or not', async () => {
+  const options = trainOptions({ precision: 'float32' });
+  expect(await remoteKey({ ...spec, training: options })).toBe(await remoteKey({ ...spec, training: TRAIN_DEFAULTS }));
+  for (const key of [checkpointKey, runKey]) expect(await key({ ...training, options })).toBe(await key(training));
+});
+
 test('no dev rows, other heads, other exports', async () => {
   const { dev: _, ...withoutDev } = spec;
   for (const key of [localKeys, remoteKey]) expect(await key(withoutDev)).not.toBe(await key(spec));
@@ -289,6 +295,7 @@ describe('the flags of the commands', () => {
     '--label-smoothing': ['--label-smoothing', '0.1'],
     '--omit-texts': ['--omit-texts'],
     '--threshold': ['--threshold', '0.4'],
+    '--precision': ['--precision', 'bf16'],
   };
   /** Flags that name no input, each with the reason. */
   const NO_PART: Record<string, string> = {

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { checkNode, examine } from '../../infra/doctor';
+import { checkBfloat16, checkNode, examine } from '../../infra/doctor';
 
 const before = { ...process.env };
 let empty: string;
@@ -37,6 +37,13 @@ it('names missing tools and how to install them; a built binding needs no tools'
   expect(checks.CUDA).toMatchObject({ ok: false, required: false });
   expect(checks['model all-MiniLM-L6-v2']).toMatchObject({ ok: false, required: false, found: 'not fetched yet' });
   expect(checks['cache folder'].found).toMatch(/GB free$/);
+});
+
+it('says whether the processor has bfloat16', () => {
+  const check = (flags: string) => checkBfloat16({ model: 'A 1', flags });
+  expect(check('fpu amx_bf16')).toMatchObject({ ok: true, found: 'A 1 has amx_bf16', mend: null });
+  const found = 'A 1 lacks amx_bf16: --precision bf16 is an error';
+  expect(check('fpu avx512_bf16')).toMatchObject({ ok: false, found, mend: 'nothing to do: float32 is the default' });
 });
 
 it('requires the same Node.js as package.json', () => {

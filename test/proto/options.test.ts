@@ -32,6 +32,7 @@ const count = fc.integer({ min: 1, max: 2 ** 32 - 1 });
 const seed = fc.integer({ min: 0, max: 2 ** 32 - 1 });
 const device = fc.constantFrom('auto' as const, 'cpu' as const, 'cuda' as const);
 const threads = fc.integer({ min: 1, max: 1024 });
+const precision = fc.constantFrom('float32' as const, 'bf16' as const);
 const share = fc.double({ min: 0, max: 1, noNaN: true, minExcluded: true });
 const ranking = {
   correlation: fc.constantFrom('pearson' as const, 'covariance' as const),
@@ -40,8 +41,10 @@ const ranking = {
   scope: fc.constantFrom('layer' as const, 'model' as const),
 };
 /** `threads` may be absent. */
-const engine = <T extends object>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }) =>
-  fc.record({ ...model, device, threads }, { requiredKeys: [...Object.keys(model), 'device'] as never[] });
+const engine = <T extends object>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }, more: object = {}) =>
+  fc.record({ ...model, device, threads, ...more }, { requiredKeys: [...Object.keys(model), 'device'] as never[] });
+/** The same with `precision`, which may be absent too. */
+const tensorFlow = <T extends object>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }) => engine(model, { precision });
 
 const analysis = engine({
   samples: fc.oneof(count, fc.constant('auto' as const)),
@@ -56,7 +59,7 @@ const analysis = engine({
 
 const training = fc
   .tuple(
-    engine({
+    tensorFlow({
       epochs: count,
       batchSize: count,
       lr: fc.oneof(share, fc.constant('auto' as const)),
@@ -102,11 +105,11 @@ describe('options survive both conversions', () => {
   it('selection', () =>
     same(selection, (options) => selectionOptionsOf(crossed(SelectionOptionsSchema, selectionMessage(options)))));
   it('scoring', () =>
-    same(engine({ samples: count, maxLength: count, seed }) as fc.Arbitrary<ScoreOptions>, (options) =>
+    same(tensorFlow({ samples: count, maxLength: count, seed }) as fc.Arbitrary<ScoreOptions>, (options) =>
       scoreOptionsOf(crossed(ScoreOptionsSchema, scoreMessage(options))),
     ));
   it('inference', () =>
-    same(engine({ batchSize: count, maxLength: count }) as fc.Arbitrary<InferenceOptions>, (options) =>
+    same(tensorFlow({ batchSize: count, maxLength: count }) as fc.Arbitrary<InferenceOptions>, (options) =>
       inferenceOptionsOf(crossed(InferenceOptionsSchema, inferenceMessage(options))),
     ));
 });

@@ -64,6 +64,7 @@ const files = fc.oneof(
   errorAnalyses.map((errorAnalysis) => ({ errorAnalysis })),
   rate.map((learningRate) => ({ learningRate })),
   fc.array(onnx, { minLength: 1 }).map((each) => ({ onnx: each })),
+  fc.constant({ precision: 'bf16' as const }),
 );
 const trained: fc.Arbitrary<TrainMetrics> = fc
   .record({

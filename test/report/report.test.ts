@@ -258,6 +258,8 @@ test('the command line has every option', () => {
       '--max-length 128 --seed 0 --correlation pearson --teleport richness --damping 0.5 --scope layer --strategy hifi --k 3 ' +
       '--tune qkv --epochs 5 --batch-size 32 --lr 0.001 --warmup 0.06 --weight-decay 0 --device cpu --export peft,onnx --out out',
   );
+  const bf16 = commandLine({ ...whole, training: { ...whole.training!, precision: 'bf16' } });
+  expect(bf16.replaceAll(/ \\\n */g, ' ')).toContain(' --precision bf16 --device cpu ');
   const { k: _, ...mask } = sampleMask();
   const budget = commandLine({ ...whole, mask: { ...mask, budget: 0.04 } });
   expect(budget).toContain('--budget 0.04');
