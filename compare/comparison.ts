@@ -1,4 +1,5 @@
 import { labelWarnings } from '../data/labels';
+import { NO_CLASSES } from '../data/problem';
 import { modelFileHashes, rowsIdentity } from '../delta/identity';
 import { invalidInput } from '../foundation/errors';
 import { headsToChoose } from '../heads/select';
@@ -7,8 +8,7 @@ import { reportModelOf } from '../model/description';
 import { claimComparison } from './comparison-folder';
 import { type ComparedData, readComparedData } from './data';
 import type { EmbeddingFile } from './features';
-import { furtherOf, LOGISTIC, type Method, type TunedMethod } from './methods';
-import { COMPARED } from './problems';
+import { furtherOf, LOGISTIC, type Method, NEEDS_CLASSES, type TunedMethod } from './methods';
 import { embeddedFiles, fitRegression } from './regression';
 import type { CompareEvent, CompareRequest } from './request';
 import { type RunRecord, readRun } from './run-record';
@@ -196,12 +196,11 @@ class Comparison {
 /** @throws HifiError INVALID_INPUT if the model or the data do not allow a method */
 function checkMethods(request: CompareRequest, checkpoint: Checkpoint, { labels }: ComparedData): void {
   const model = reportModelOf(checkpoint);
-  const { noLogistic } = COMPARED[labels.problem];
+  const noClasses = NO_CLASSES[labels.problem];
   for (const method of request.methods) {
-    if (method !== LOGISTIC) {
-      headsToChoose(selectionFor(method, request, 0), model);
-    } else if (noLogistic !== undefined) {
-      throw invalidInput(`${LOGISTIC} needs classes, and ${noLogistic}: remove it from --strategies`);
+    if (method !== LOGISTIC) headsToChoose(selectionFor(method, request, 0), model);
+    if (noClasses !== undefined && NEEDS_CLASSES.has(method)) {
+      throw invalidInput(`${method} needs classes, and ${noClasses}: remove it from --strategies`);
     }
   }
 }

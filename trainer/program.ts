@@ -1,6 +1,3 @@
-import type { Target } from '../data/label-reading';
-import type { Objective } from '../delta/objective';
-import { PROBLEMS } from '../delta/problems';
 import type { Tuning } from '../delta/tuning';
 import { concatenated } from '../foundation/concatenated';
 import type { HeadPlace } from '../heads/head-groups';
@@ -8,8 +5,9 @@ import type { ModelConfig, Readout } from '../model/architecture';
 import { architectureOf, runLayers } from '../model/architectures';
 import type { Checkpoint } from '../model/checkpoint';
 import { Dropout, dropoutKey } from './dropout';
-import { lossCount, targetValues, taskLoss } from './loss';
+import { lossCount, type NetworkObjective, type NetworkTarget, targetValues, taskLoss } from './loss';
 import { TensorFlowNetwork, TOKEN_NUMBERS } from './network';
+import { endOf } from './network-end';
 import { NetworkWeights } from './network-weights';
 import { Ops, type Tensor, type Variable } from './ops';
 import { adamW, globalNorm, type OptimizerState, UPDATE_FACTORS, type UpdateOptions, updateFactors } from './optimizer';
@@ -59,9 +57,14 @@ export interface ProgramParts {
   layout: ParameterLayout;
   /** Number of logits per row. */
   outputs: number;
-  objective: Objective;
-  /** True if heads can be gated off in evaluation: see {@link Program.logits}. Default: false. */
-  gated?: boolean;
+  objective: NetworkObjective;
+  /**
+   * Gates of the heads' outputs: `fed` to evaluation, see {@link Program.logits}, or `trained` from
+   * layer 0 on, as parameters of the layout. Default: none.
+   */
+  gates?: 'fed' | 'trained';
+  /** Factors λ of a term Σ λ·|θ| of the loss, by parameter. Default: no such term. // [P] */
+  l1?: Float32Array;
 }
 
 /**
@@ -108,10 +111,10 @@ export class Program {
     private readonly parts: ProgramParts,
     initial: Float32Array,
   ) {
-    const { checkpoint, tuning, layout, outputs, objective, gated } = parts;
+    const { checkpoint, tuning, layout, outputs, objective, gates: gated, l1 } = parts;
     const { config } = checkpoint;
     const architecture = architectureOf(config);
-    const taskHead = architecture.taskHead(config, PROBLEMS[objective.problem].taskHead);
+    const taskHead = endOf(config, objective);
     const ops = new Ops();
     const vector = (name: string, values: Float32Array = new Float32Array(layout.size)) =>
       ops.variable(name, [layout.size], () => values);
@@ -134,9 +137,9 @@ export class Program {
       factors: ops.input('factors', 'float32', [UPDATE_FACTORS]),
     };
     const weights = new NetworkWeights(ops, checkpoint, tuning, layout.split(ops, state.parameters.value));
-    const lowest = lowestLayer(tuning, config);
+    const lowest = gated === 'trained' ? 0 : lowestLayer(tuning, config);
     const from = Math.max(0, lowest);
-    const gates = gated ? ops.input('gates', 'float32', [config.layers - from, config.heads]) : undefined;
+    const gates = gated === 'fed' ? ops.input('gates', 'float32', [config.layers - from, config.heads]) : undefined;
     const network = (dropout?: Dropout, gates?: Tensor) =>
       new TensorFlowNetwork(ops, config, weights, inputs, dropout, gates);
     const evaluated = network();
@@ -153,6 +156,8 @@ export class Program {
     const { loss, byLogits } = taskLoss(ops, prediction, training.targets, training.count, objective);
     const gradients = trained.tape.gradients(prediction, byLogits, weights.wanted);
     const gradient = layout.join(ops, weights.byParameter(gradients));
+    // A batch has the term once, so it belongs to the first part.
+    const first = l1 ? ops.add(gradient, l1Gradient(ops, state.parameters.value, l1)) : gradient;
     const sum = ops.add(training.gradient, gradient);
 
     this.lowest = from;
@@ -170,7 +175,7 @@ export class Program {
       frozen,
       logits: evaluation,
       loss: taskLoss(ops, evaluation, training.targets, training.count, objective).loss,
-      gradient: [loss, globalNorm(ops, gradient), gradient],
+      gradient: [loss, globalNorm(ops, first), first],
       furtherGradient: [loss, globalNorm(ops, sum), sum],
       update: adamW(ops, state, training.gradient, training.factors, 0),
       decayingUpdate: adamW(ops, state, training.gradient, training.factors, layout.decayed),
@@ -216,7 +221,7 @@ export class Program {
    * Runs the forward and the backward pass with dropout. Updates nothing.
    * @param targets B of them
    */
-  gradient(batch: RowBatch, targets: readonly Target[], at: { seed: number; step: number }): BatchGradient {
+  gradient(batch: RowBatch, targets: readonly NetworkTarget[], at: { seed: number; step: number }): BatchGradient {
     const { training, session, ends } = this;
     let sum: BatchGradient | undefined;
     for (const [i, labelled] of this.labelledParts(batch, targets).entries()) {
@@ -232,7 +237,7 @@ export class Program {
   }
 
   /** Mean loss as in evaluation. @param targets B of them */
-  loss(batch: RowBatch, targets: readonly Target[]): number {
+  loss(batch: RowBatch, targets: readonly NetworkTarget[]): number {
     return this.labelledParts(batch, targets).reduce(
       (sum, feeds) => sum + this.session.read(feeds, this.ends.loss)[0],
       0,
@@ -282,7 +287,7 @@ export class Program {
   }
 
   /** Inputs of each part of a batch, with its targets. */
-  private labelledParts(batch: RowBatch, targets: readonly Target[]): [Tensor, Feed][][] {
+  private labelledParts(batch: RowBatch, targets: readonly NetworkTarget[]): [Tensor, Feed][][] {
     const { outputs, objective } = this.parts;
     const values = targetValues(targets, outputs, objective);
     const count = Float32Array.of(lossCount(targets, objective));
@@ -322,6 +327,13 @@ function lowestLayer({ slices, products = [] }: Tuning, config: ModelConfig): nu
   );
   return Math.min(config.layers, ...layers);
 }
+
+/** Gradient of Σ λ·|θ|; 0 where θ is 0, as in PyTorch. // [P] */
+const l1Gradient = (ops: Ops, parameters: Tensor, factors: Float32Array) =>
+  ops.mul(
+    ops.sign(parameters),
+    ops.weight('l1', [factors.length], () => factors),
+  );
 
 /** Reads the only number of a tensor and disposes of the tensor. */
 function only(held: TensorHandle): number {

@@ -1,10 +1,10 @@
 import type { Target } from '../data/label-reading';
-import { PROBLEMS } from '../delta/problems';
 import type { Tuning } from '../delta/tuning';
 import { architectureOf, runLayers } from '../model/architectures';
 import type { Range } from '../model/operations';
 import { ownTargetValues, taskLoss } from './loss';
 import { type LinearUse, TensorFlowNetwork, TOKEN_NUMBERS } from './network';
+import { endOf } from './network-end';
 import { NetworkWeights } from './network-weights';
 import { Ops, type Tensor } from './ops';
 import type { ProgramParts, RowBatch, RowInput } from './program';
@@ -53,7 +53,7 @@ export class SequenceGradients {
     };
     const weights = new NetworkWeights(ops, checkpoint, TASK_HEAD_ALONE, layout.split(ops, inputs.parameters));
     const net = new TensorFlowNetwork(ops, config, weights, inputs);
-    const taskHead = architecture.taskHead(config, PROBLEMS[objective.problem].taskHead);
+    const taskHead = endOf(config, objective);
     const last = runLayers(net, config, taskHead.reads, architecture.embed(net, config), 0, config.layers);
     const logits = taskHead.logits(net, config, last);
     const { byLogits } = taskLoss(ops, logits, inputs.targets, ops.scalar(1), objective);
