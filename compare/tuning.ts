@@ -12,6 +12,7 @@ import { clearState } from '../trainer/state';
 import { evaluate, train } from '../trainer/training-engine';
 import { progressOf } from './engine-progress';
 import { furtherOf, selectionOf, type TunedMethod } from './methods';
+import { writePredictions } from './predictions';
 import type { CompareEvent, CompareRequest } from './request';
 import type { PlacedRun, RunResult } from './run-place';
 import { type RunKey, type RunRecord, readRun, runName, writeRun } from './run-record';
@@ -59,10 +60,15 @@ export async function* trainMethod(
   const run = runOf(request, inputs, key);
   const folder = deltaFolder(out, key);
   fs.mkdirSync(folder, { recursive: true });
-  const started = performance.now();
   const further = furtherOf(method, config);
   const elsewhere = further ? undefined : place;
-  const { mask, metrics, failure, measuredSeconds } = yield* elsewhere
+  const {
+    mask,
+    metrics,
+    failure,
+    measuredSeconds,
+    trainedSeconds = 0,
+  } = yield* elsewhere
     ? elsewhere.result(run, folder, signal)
     : trainedHere(request.model, run, inputs, further, folder, signal);
   const epochSeconds = sumOf(metrics?.epochs.map((epoch) => epoch.seconds) ?? []);
@@ -78,8 +84,8 @@ export async function* trainMethod(
     ...sizesOf(mask, metrics),
     seconds: {
       selection: usesMeasurement(run.selection.strategy) ? measuredSeconds : 0,
-      // The checkpoint of an interrupted run has the seconds of its epochs; elsewhere a run waits.
-      run: elsewhere ? epochSeconds : Math.max((performance.now() - started) / 1000, epochSeconds),
+      // The checkpoint of an interrupted run has the seconds of its epochs.
+      run: Math.max(trainedSeconds, epochSeconds),
       test: 0,
     },
     // The engine's peak includes its parent process, whose memory serves all methods.
@@ -103,8 +109,10 @@ async function* trainedHere(
   const { measured, seconds } = yield* inputs.measured(selection.strategy, signal);
   const mask = selectHeads(measured, selection);
   const request = { model, train: rows, dev, mask, further, options };
+  const started = performance.now();
   const events = train({ ...request, out: folder, prefixes: inputs.prefixes, resume: true }, signal);
-  return { mask, ...(yield* trainingOrFailure(events)), measuredSeconds: seconds };
+  const result = yield* trainingOrFailure(events);
+  return { mask, ...result, measuredSeconds: seconds, trainedSeconds: (performance.now() - started) / 1000 };
 }
 
 /** Tests a method trained by {@link trainMethod} on all test rows. */
@@ -119,9 +127,11 @@ export async function* testMethod(
   const delta = path.join(deltaFolder(out, record), 'delta');
   // The training's batch size may be small for reasons that do not hold for the test.
   const options = { ...engine, batchSize: TRAIN_DEFAULTS.batchSize, maxLength: training.maxLength };
-  const { rows, metrics } = yield* progressOf(evaluate({ model, delta, data: inputs.rows.test, options }, signal));
+  const test = { model, delta, data: inputs.rows.test, answers: true, options };
+  const { rows, metrics, answers } = yield* progressOf(evaluate(test, signal));
   const seconds = { ...record.seconds, test: (performance.now() - started) / 1000 };
   const whole = { ...record, test: { rows, metrics }, seconds };
+  writePredictions(out, record, answers!);
   writeRun(out, whole);
   removeDelta(out, record);
   return whole;

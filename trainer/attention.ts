@@ -52,7 +52,7 @@ export function joinHeads(tape: Tape, heads: Tensor, batch: Tensor): Tensor {
  */
 export function gateHeads(tape: Tape, heads: Tensor, offsets: Tensor): Tensor {
   const { ops } = tape;
-  const gates = ops.reshape(ops.add(offsets, ops.scalar(1)), [1, -1, 1, 1]); // [1, H, 1, 1]
+  const gates = ops.reshape(ops.add(offsets, ops.scalar(1)), [1, heads.shape[1]!, 1, 1]); // [1, H, 1, 1]
   return tape.record({
     output: ops.mul(heads, gates), // [B, H, Sq, dh]
     inputs: [heads, offsets],
