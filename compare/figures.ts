@@ -105,7 +105,8 @@ export function differenceFigure({ standings, metric, reference, bootstrap }: Co
 
 /** Map of dev values by method and learning rate; null for a single rate without a failure. */
 export function ratesFigure({ settings, metric }: ComparisonResults, { search }: KnownRuns): Figure | null {
-  const { lrs, searchSeed } = settings;
+  const { searchSeed } = settings;
+  const lrs = [...new Set([...settings.lrs, ...search.flatMap(({ lr }) => lr ?? [])])].sort((a, b) => a - b);
   if (search.length === 0 || (lrs.length < 2 && search.every(({ dev }) => dev))) return null;
   const names = [...new Set(search.map(({ contestant }) => contestant))];
   const runs = names.map((method) => lrs.map((lr) => search.find((run) => run.contestant === method && run.lr === lr)));

@@ -5,7 +5,6 @@ import { writeJson } from '../job/files';
 import { type McNemar, mcnemar } from './mcnemar';
 import type { Method } from './methods';
 import { type RunKey, runName } from './run-record';
-import type { Standing } from './summary';
 
 const fileOf = (out: string, key: RunKey) => path.join(out, 'predictions', `${runName(key)}.json`);
 
@@ -35,7 +34,11 @@ export interface PairedAnswers {
  * answers of both is left out, and so is a pair without any seed: answers that are numbers are not
  * right or wrong.
  */
-export function pairedAnswers(out: string, standings: readonly Standing[], seeds: readonly number[]): PairedAnswers[] {
+export function pairedAnswers(
+  out: string,
+  standings: readonly Pick<RunKey, 'contestant' | 'lr'>[],
+  seeds: readonly number[],
+): PairedAnswers[] {
   const right = standings.map(({ contestant, lr }) =>
     seeds.map((seed) => readPredictions(out, { contestant, seed, lr })?.right),
   );

@@ -1,6 +1,5 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { isBetter } from '../delta/metrics';
 import { TRAIN_DEFAULTS, type TrainMetrics } from '../delta/training-options';
 import type { FurtherTuning } from '../delta/tuning';
 import { HifiError } from '../foundation/errors';
@@ -182,10 +181,3 @@ const devOf = ({ best, epochs }: TrainMetrics, byLoss: boolean) => ({
   ...best,
   ...(byLoss && { loss: epochs[best.epoch - 1].dev.loss }),
 });
-
-/** Best run on the dev rows, the first of equals; undefined if every learning rate failed. */
-export const bestOf = (records: readonly RunRecord[]): RunRecord | undefined =>
-  records.reduce<RunRecord | undefined>(
-    (so, record) => (record.dev && (!so?.dev || isBetter(record.dev, so.dev)) ? record : so),
-    undefined,
-  );

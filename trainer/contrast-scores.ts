@@ -13,7 +13,7 @@ import { type Scored, type ScoredRows, type Scoring, withoutDropout, withoutErro
 import { trainable } from './trainable';
 
 /** Temperature τ of the loss, as Khosla et al. (2020) train with. */
-export const TEMPERATURE = 0.1;
+const TEMPERATURE = 0.1;
 
 /** Rows whose embeddings, and gradients, the engine computes in one run. */
 const BATCH_ROWS = 32;

@@ -21,7 +21,7 @@ import { TASK_HEAD_ALONE } from './sequence-gradients';
 import { trainable } from './trainable';
 
 /** Schedule of the gates, and the factor of their L1 term: those of LoFiT's published runs. */
-export const GATE_TRAINING = { passes: 5, batchSize: 8, lr: 1e-3, l1: 1e-3, warmup: 0.06, weightDecay: 0 };
+const GATE_TRAINING = { passes: 5, batchSize: 8, lr: 1e-3, l1: 1e-3, warmup: 0.06, weightDecay: 0 };
 
 /**
  * Strategy `gate`: a gate per head multiplies O_h before W_O. All gates start at 1 and are trained
