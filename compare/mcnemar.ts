@@ -11,7 +11,9 @@ export interface McNemar {
    * on which exactly one is.
    */
   p: number;
-  /** `exact`: two-sided binomial; `chi-square`: with continuity correction, from 25 such rows on. */
+  /**
+   * `exact`: two-sided binomial; `chi-square`: with continuity correction, from 25 such rows on.
+   */
   rule: 'exact' | 'chi-square';
 }
 

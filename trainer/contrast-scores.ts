@@ -20,9 +20,9 @@ const BATCH_ROWS = 32;
 
 /**
  * Strategy `contrast`: Σ g² of a head's slice, where g is the gradient of the supervised
- * contrastive loss ({@link contrastiveLoss}) of all scored rows at once, without dropout and without
- * a task head. A row's embedding is the mean of its real tokens in the last layer's output. GPS
- * (Zhang et al. 2024, arXiv 2312.10136) chooses single parameters by the gradient of this loss.
+ * contrastive loss ({@link contrastiveLoss}) of all scored rows at once, without dropout and
+ * without a task head. A row's embedding is the mean of its real tokens in the last layer's output.
+ * GPS (Zhang et al. 2024, arXiv 2312.10136) chooses single parameters by the gradient of this loss.
  *
  * @throws HifiError INVALID_INPUT if no class has two rows
  */

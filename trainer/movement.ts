@@ -15,14 +15,14 @@ import {
 } from './scoring';
 import { softmaxDistance } from './softmax-distance';
 
-/** Score of each head from all trained parameters before and after the steps. // [P], [P] → [L][H] */
+/** Score of each head from all trained parameters before and after the steps. // [P] → [L][H] */
 type Change = (scoring: Scoring, training: WholeTraining, after: Float32Array) => PerHead;
 
 /** ‖ΔW‖_F of each head's slice. */
 const distanceMoved: Change = ({ checkpoint }, { layout, initial }, after) =>
   sumsByHead(checkpoint, layout, (at) => (after[at] - initial[at]) ** 2).map((layer) => layer.map(Math.sqrt));
 
-/** {@link softmaxDistance} of each head's rows of W_Q, W_K and W_V, one below the other, row by row. */
+/** {@link softmaxDistance} of each head's rows of W_Q, W_K and W_V, one after the other. */
 const distributionMoved: Change = ({ checkpoint }, { layout, initial }, after) =>
   byHead(checkpoint, layout, (places) => {
     const weights = places.filter(([from]) => from < layout.decayed); // matrices

@@ -46,7 +46,10 @@ export interface TokenInputs {
 /** Columns of {@link TokenInputs.numbers}. */
 export const TOKEN_NUMBERS: readonly TokenIndex[] = ['ids', 'positions', 'segments'];
 
-/** Name of a layer's trained gates, as their offsets from 1. They are no part of any checkpoint. // [H] */
+/**
+ * Name of a layer's trained gates, as their offsets from 1. They are no part of any checkpoint.
+ * // [H]
+ */
 export const trainedGates = (layer: number) => `gates.${layer}`;
 
 /** Application of a module's weights. */

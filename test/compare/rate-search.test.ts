@@ -1,6 +1,6 @@
 import { bestOf, ratesAfter } from '../../compare/rate-search';
 
-/** Runs of a search in which the dev metric of a learning rate is `curve` of it; null: it failed. */
+/** Search in which `curve` gives a learning rate's dev metric; null if its training fails. */
 function search(lrs: readonly number[], curve: (lr: number) => number | null) {
   const tried: { lr: number; dev: { value: number; epoch: number } | null }[] = [];
   for (let next = ratesAfter(lrs, tried); next.length > 0; next = ratesAfter(lrs, tried)) {

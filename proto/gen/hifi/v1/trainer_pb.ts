@@ -227,8 +227,8 @@ export type HeadScores = Message<"hifi.v1.HeadScores"> & {
   scores: number[];
 
   /**
-   * Standard error of a mean over the sequences, [layers · heads]: of gradient and fisher. Empty for
-   * a single sequence, and for other strategies.
+   * Standard error of a mean over the sequences, [layers · heads]: of gradient and fisher. Empty
+   * for a single sequence, and for other strategies.
    *
    * @generated from field: repeated double scores_stderr = 10;
    */
