@@ -266,6 +266,7 @@ test.each([
   [['--rows', '55'], /--rows is 55, and 12 more are needed as dev rows; the training file has 60 rows$/],
   [['--k', '6'], /k is 6; it must be 1 to 5: a layer of this model has 5 heads$/],
   [['--regression', '--strategies', 'logistic'], /logistic needs classes, .* remove it from --strategies$/],
+  [['--regression', '--strategies', 'contrast'], /contrast needs classes, and the labels are numbers: remove it/],
   [['--test', path.join(fixtures, 'tiny-data/pairs.tsv')], /no column "sentence" in the header/],
 ])('%j ends with 2 and one line, and writes nothing', (change, line) => {
   const { status, stdout, stderr } = hifi(...words(at('never')), ...change);
