@@ -27,7 +27,7 @@ export type { Delta, DeltaTensor } from './delta/delta';
 export type { DeltaInfo, TaskHeadInfo, TrainedWith } from './delta/delta-info';
 export type { ErrorAnalysis, ErrorUnit, RowAnswer, WorstRow } from './delta/error-analysis';
 export { EXPORT_FORMATS, type ExportFormat, type ExportResult } from './delta/export-request';
-export type { Entity, EvaluateResult, InferenceOptions, Prediction } from './delta/inference-options';
+export type { Entity, EvaluateResult, InferenceOptions, Prediction, RowAnswers } from './delta/inference-options';
 export type { OnnxModel } from './delta/onnx-folder';
 export type { StoredProblem } from './delta/problems';
 export type { QueryRanking } from './delta/relevance-metrics';

@@ -53,7 +53,13 @@ export function addCompareFlags(command: Command): void {
     'number of further rows that choose learning rate, epoch and penalty (default: as many as training rows, at most 500)',
     wholeNumber('--dev-rows', 1),
   );
-  add(command, '--lrs <a,b,…>', 'learning rates to try on the first seed', decimals('--lrs'), [TRAIN_DEFAULTS.lr]);
+  add(
+    command,
+    '--lrs <a,b,…>',
+    'learning rates to try on the first seed; from three on, a best one at an end of them is searched beyond',
+    decimals('--lrs'),
+    [TRAIN_DEFAULTS.lr],
+  );
   addSizeFlags(command);
   const { samples } = SCORE_DEFAULTS;
   add(

@@ -2,6 +2,7 @@ import * as path from 'node:path';
 import type { Command } from 'commander';
 import { compare } from '../compare/comparison';
 import { checkComparisonFolder } from '../compare/comparison-folder';
+import { pairedAnswers } from '../compare/predictions';
 import type { CompareEvent } from '../compare/request';
 import { writeResults } from '../compare/results';
 import type { RunPlace } from '../compare/run-place';
@@ -52,7 +53,9 @@ async function compareStrategies(flags: Flags): Promise<void> {
     });
   });
   const { settings, records, failed, model: size, train, test } = compared;
-  const results = summarise(settings, records, reference, failed);
+  const summary = summarise(settings, records, reference, failed);
+  const answers = pairedAnswers(out, summary.standings, summary.seeds);
+  const results = { ...summary, ...(answers.length > 0 && { answers }) };
   const asked = { ...requestedModel(flags), train, test, ...options.engine };
   const files = writeResults(out, { results, model: size, asked }).map((name) => path.join(out, name));
   writeLines(['', ...standingsTable(results, widthOf(process.stderr)), '', ...files]);

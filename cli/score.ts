@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { follow } from '../foundation/follow';
-import { byScore } from '../heads/score-order';
+import { byScore, TIE } from '../heads/score-order';
 import { type HeadScores, SCORE_STRATEGIES, type ScoreStrategy } from '../heads/scores';
 import { writeJson } from '../job/files';
 import { claimFile } from '../job/out';
@@ -51,9 +51,10 @@ async function score(flags: Flags): Promise<void> {
 
 /** Table of the best heads of each layer. */
 function scoresTable({ scores, model, samples, strategy, elapsedSeconds, deviceUsed }: HeadScores): string[] {
+  const tie = TIE * Math.max(...scores.flat());
   const rows = scores.map((values, layer) => [
     String(layer),
-    byScore(values)
+    byScore(values, false, tie)
       .slice(0, Math.min(5, model.heads))
       .map((head) => `${head} (${values[head].toPrecision(2)})`)
       .join('  '),

@@ -5,7 +5,7 @@ import { charts } from '../report/page/charts';
 import { pageScript } from '../report/page-script';
 import { type AskedComparison, comparisonCommand } from './command-line';
 import * as figures from './figures';
-import { costTable, repeatTable, seedsTable } from './html-tables';
+import { answersTable, costTable, repeatTable, seedsTable } from './html-tables';
 import type { KnownRuns } from './known-runs';
 import { costsOf } from './run-costs';
 import { answersOf, bestInWords, costInWords, doubtInWords, referenceInWords } from './sentences';
@@ -28,7 +28,7 @@ const COMPARISON_SCRIPT = pageScript([charts]);
 export function renderComparison(parts: ComparisonParts): string {
   const { results, runs, asked } = parts;
   const verdict = verdictOf(results);
-  const costs = costsOf(results, runs.counted);
+  const costs = costsOf(results, runs);
   const { standings, failed = [], metric } = results;
   const rows = asked.train.path.split('/').slice(-2).join('/');
   return htmlPage({
@@ -38,6 +38,7 @@ export function renderComparison(parts: ComparisonParts): string {
     sections: [
       standingsSection(results, [bestInWords(results, verdict), referenceInWords(results), doubtInWords(results)]),
       differencesSection(results),
+      answersSection(results),
       costSection(parts, costInWords(results, verdict, costs)),
       searchSection(parts),
       headsSection(parts),
@@ -74,15 +75,35 @@ function differencesSection(results: ComparisonResults): Section | null {
   return { id: 'differences', name: `Beside ${results.reference}`, html: figureHtml(drawn) };
 }
 
+/** Answers of the best method, and of the reference, beside those of each other method. */
+function answersSection(results: ComparisonResults): Section | null {
+  const { answers = [], standings, reference } = results;
+  if (answers.length === 0) return null;
+  const [{ contestant: best }] = standings;
+  const tables = [...new Set([best, reference])].map((method) =>
+    wide(`Answers of ${method}`, answersTable(results, method)),
+  );
+  const html = `${tables.join('\n')}
+${paragraph('For each seed: rows on which only the first method is right, rows on which only the second is, and the p of McNemar’s test on these rows. It is the exact two-sided binomial test below 25 such rows, else χ² with continuity correction. The p of a seed is about its test rows and its two trained models, not about other draws of training rows, and is not corrected for the number of comparisons. results.json has every pair.', 'note')}`;
+  return { id: 'answers', name: 'Row by row', html };
+}
+
 function costSection({ results, runs }: ComparisonParts, words: string): Section {
   const memory = figures.memoryFigure(results, runs);
-  const svg = figures.metricOverParameters(results);
-  const caption = `Test ${results.metric} over the trainable parameters; methods with equal numbers are side by side.`;
+  const overSeconds = {
+    svg: figures.metricOverSeconds(results, runs),
+    caption: `Test ${results.metric} over the seconds that a method's result takes from nothing: choosing heads, then training at each of the learning rates, on the first seed. The dashed line joins the methods that no other beats in that time or less.`,
+  };
+  const overParameters = {
+    svg: figures.metricOverParameters(results),
+    caption: `The same over the trainable parameters; methods with equal numbers are side by side.`,
+  };
   const logistic = results.standings.some(({ contestant }) => contestant === 'logistic')
     ? ' The seconds of logistic are those of its fit, without the embeddings of all rows: these are computed once for all seeds.'
     : '';
   const html = `${paragraph(words)}
-${figureHtml({ svg, caption })}
+${figureHtml(overSeconds)}
+${figureHtml(overParameters)}
 <div class="pair">${[figures.secondsFigure(results, runs), ...(memory ? [memory] : [])].map(figureHtml).join('\n')}</div>
 ${wide('Cost', costTable(results, runs))}
 ${paragraph(`Seconds are wall times, means over the seeds, on the machine that ran this and under its load. The measurements that choose heads are made once per seed, and each method that uses them is charged all of their time. The layers below the tuned ones run once over a seed's rows, and the first run is charged.${logistic}`, 'note')}`;

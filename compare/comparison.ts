@@ -1,4 +1,5 @@
 import { labelWarnings } from '../data/labels';
+import { NO_CLASSES } from '../data/problem';
 import { modelFileHashes, rowsIdentity } from '../delta/identity';
 import { invalidInput } from '../foundation/errors';
 import { headsToChoose } from '../heads/select';
@@ -7,15 +8,15 @@ import { reportModelOf } from '../model/description';
 import { claimComparison } from './comparison-folder';
 import { type ComparedData, readComparedData } from './data';
 import type { EmbeddingFile } from './features';
-import { furtherOf, LOGISTIC, type Method, type TunedMethod } from './methods';
-import { COMPARED } from './problems';
+import { furtherOf, LOGISTIC, type Method, NEEDS_CLASSES, type TunedMethod } from './methods';
+import { bestOf, ratesAfter } from './rate-search';
 import { embeddedFiles, fitRegression } from './regression';
 import type { CompareEvent, CompareRequest } from './request';
 import { type RunRecord, readRun } from './run-record';
 import { SeedInputs } from './seed-inputs';
 import { seedSplit } from './seed-rows';
 import { type ComparisonSettings, SPLIT_VERSION } from './settings';
-import { bestOf, removeDelta, runOf, selectionFor, storedRun, testMethod, trainMethod } from './tuning';
+import { removeDelta, runOf, selectionFor, storedRun, testMethod, trainMethod } from './tuning';
 
 /** Result of a comparison. */
 export interface Compared {
@@ -120,7 +121,10 @@ class Comparison {
     }
   }
 
-  /** Trains with each learning rate and tests the best. If all fail, returns the first run. */
+  /**
+   * Trains with each learning rate, and beyond an end of them while that is the best, and tests the
+   * best. If all fail, returns the first run.
+   */
   private async *tuning(
     method: TunedMethod,
     seed: number,
@@ -128,33 +132,51 @@ class Comparison {
   ): AsyncGenerator<CompareEvent, RunRecord> {
     const { out } = this.request;
     const { signal } = this;
-    const keys = lrs.map((lr) => ({ contestant: method, seed, lr }));
-    const recorded = keys.map((key) => readRun(out, key));
-    const before = recorded.find((record) => record?.test);
-    if (before && recorded.every((record) => record !== undefined)) {
-      for (const [i, record] of recorded.entries()) {
-        removeDelta(out, keys[i]);
+    const before = this.searched(method, seed, lrs);
+    if (before) {
+      this.total += before.length - lrs.length;
+      for (const record of before) {
+        removeDelta(out, record);
         yield this.ended(record, true);
       }
-      return before;
+      return bestOf(before) as RunRecord;
     }
     const inputs = this.inputs(seed);
+    const trained = (lr: number) =>
+      trainMethod(this.request, inputs, { contestant: method, lr }, this.checkpoint.config, signal);
     const records: RunRecord[] = [];
-    const alone = keys.length === 1;
-    for (const key of keys) {
+    const alone = lrs.length === 1;
+    for (let next = ratesAfter(lrs, records); next.length > 0; next = ratesAfter(lrs, records)) {
+      const [lr] = next;
+      const key = { contestant: method, seed, lr };
       const started = performance.now();
-      const stored = storedRun(out, key);
-      let record = stored ?? (yield* trainMethod(this.request, inputs, key, this.checkpoint.config, signal));
+      const stored = alone ? storedRun(out, key) : readRun(out, key);
+      let record = stored ?? (yield* trained(lr));
       if (alone && record.dev) record = yield* testMethod(this.request, inputs, record, signal);
+      if (records.length >= lrs.length) this.total++; // a rate beyond the list
       records.push(record);
       yield this.ended(record, stored !== undefined, started);
     }
     const best = bestOf(records);
     if (!best) return records[0];
-    const whole = best.test ? best : yield* testMethod(this.request, inputs, best, signal);
+    // An earlier search may have ended with another best, and removed this one's delta.
+    const ready =
+      storedRun(out, best as RunRecord & { contestant: TunedMethod }) ?? (yield* trained(best.lr as number));
+    const whole = ready.test ? ready : yield* testMethod(this.request, inputs, ready, signal);
     for (const record of records) removeDelta(out, record);
     if (!alone) yield { kind: 'tested', record: whole };
     return whole;
+  }
+
+  /** Stored runs of a search whose best was tested; undefined if anything is left to do. */
+  private searched(contestant: TunedMethod, seed: number, lrs: readonly number[]): RunRecord[] | undefined {
+    const records: RunRecord[] = [];
+    for (let next = ratesAfter(lrs, records); next.length > 0; next = ratesAfter(lrs, records)) {
+      const record = readRun(this.request.out, { contestant, seed, lr: next[0] });
+      if (!record) return undefined;
+      records.push(record);
+    }
+    return bestOf(records)?.test ? records : undefined;
   }
 
   private async *regression(seed: number): AsyncGenerator<CompareEvent, RunRecord> {
@@ -196,12 +218,11 @@ class Comparison {
 /** @throws HifiError INVALID_INPUT if the model or the data do not allow a method */
 function checkMethods(request: CompareRequest, checkpoint: Checkpoint, { labels }: ComparedData): void {
   const model = reportModelOf(checkpoint);
-  const { noLogistic } = COMPARED[labels.problem];
+  const noClasses = NO_CLASSES[labels.problem];
   for (const method of request.methods) {
-    if (method !== LOGISTIC) {
-      headsToChoose(selectionFor(method, request, 0), model);
-    } else if (noLogistic !== undefined) {
-      throw invalidInput(`${LOGISTIC} needs classes, and ${noLogistic}: remove it from --strategies`);
+    if (method !== LOGISTIC) headsToChoose(selectionFor(method, request, 0), model);
+    if (noClasses !== undefined && NEEDS_CLASSES.has(method)) {
+      throw invalidInput(`${method} needs classes, and ${noClasses}: remove it from --strategies`);
     }
   }
 }

@@ -31,9 +31,32 @@ export function metricOverParameters(results: ComparisonResults): string {
     title: `Test ${metric} over trainable parameters of ${standings.length} methods, ${seedsOf(results)}`,
     x: 'trainable parameters, task head included',
     y: `test ${metric}`,
+    tip: (numbers) => `${numbers.toLocaleString('en-US')} parameters`,
     points: standings.map(({ contestant, score, trainableParameters, taskHeadParameters }) => ({
       name: contestant,
       x: trainableParameters + taskHeadParameters,
+      y: score.value,
+      interval: pair(score),
+      marked: contestant === reference,
+    })),
+  });
+}
+
+/**
+ * Chart of the test metric over the seconds of a result from nothing, with intervals:
+ * results-seconds.svg.
+ */
+export function metricOverSeconds(results: ComparisonResults, runs: KnownRuns): string {
+  const { standings, metric, reference } = results;
+  const costs = costsOf(results, runs);
+  return scatterChart({
+    title: `Test ${metric} over the seconds of ${standings.length} methods, ${seedsOf(results)}`,
+    x: 'seconds, choosing heads, all learning rates and training included',
+    y: `test ${metric}`,
+    tip: secondsValue,
+    points: standings.map(({ contestant, score }, i) => ({
+      name: contestant,
+      x: costs[i].seconds.whole,
       y: score.value,
       interval: pair(score),
       marked: contestant === reference,
@@ -82,7 +105,8 @@ export function differenceFigure({ standings, metric, reference, bootstrap }: Co
 
 /** Map of dev values by method and learning rate; null for a single rate without a failure. */
 export function ratesFigure({ settings, metric }: ComparisonResults, { search }: KnownRuns): Figure | null {
-  const { lrs, searchSeed } = settings;
+  const { searchSeed } = settings;
+  const lrs = [...new Set([...settings.lrs, ...search.flatMap(({ lr }) => lr ?? [])])].sort((a, b) => a - b);
   if (search.length === 0 || (lrs.length < 2 && search.every(({ dev }) => dev))) return null;
   const names = [...new Set(search.map(({ contestant }) => contestant))];
   const runs = names.map((method) => lrs.map((lr) => search.find((run) => run.contestant === method && run.lr === lr)));
@@ -113,8 +137,8 @@ export function ratesFigure({ settings, metric }: ComparisonResults, { search }:
 }
 
 /** Chart of the seconds of a run. */
-export function secondsFigure(results: ComparisonResults, { counted }: KnownRuns): Figure {
-  const costs = costsOf(results, counted);
+export function secondsFigure(results: ComparisonResults, runs: KnownRuns): Figure {
+  const costs = costsOf(results, runs);
   const parts = ['choosing heads', 'training'];
   const svg = barChart({
     title: 'Seconds of a run of each method',
@@ -134,8 +158,8 @@ export function secondsFigure(results: ComparisonResults, { counted }: KnownRuns
 }
 
 /** Chart of the peak memory of a run; null if no run measured it. */
-export function memoryFigure(results: ComparisonResults, { counted }: KnownRuns): Figure | null {
-  const costs = costsOf(results, counted);
+export function memoryFigure(results: ComparisonResults, runs: KnownRuns): Figure | null {
+  const costs = costsOf(results, runs);
   if (costs.every(({ peakRssBytes }) => peakRssBytes === null)) return null;
   const megabytes = (bytes: number) => `${Math.round(bytes / 1e6).toLocaleString('en-US')} MB`;
   const svg = barChart({

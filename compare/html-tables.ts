@@ -3,6 +3,7 @@ import { type Cell, htmlTable } from '../report/html';
 import { grouped } from '../report/sentences';
 import type { AskedComparison } from './command-line';
 import type { KnownRuns } from './known-runs';
+import type { Method } from './methods';
 import { costsOf, trainedAfter } from './run-costs';
 import type { ComparisonResults } from './summary';
 import { testedRows } from './tables';
@@ -16,9 +17,25 @@ export function seedsTable({ standings, seeds, metric }: ComparisonResults): str
   return htmlTable(rows, [`test ${metric}`, ...seeds.map((seed) => `seed ${seed}`)]);
 }
 
+/** Table of a method's answers beside those of each other method, seed by seed. */
+export function answersTable({ answers = [], seeds }: ComparisonResults, method: Method): string {
+  const rows = answers.flatMap(({ first, second, seeds: compared }): Cell[][] => {
+    if (first !== method && second !== method) return [];
+    const cells = seeds.map((seed) => {
+      const found = compared.find((each) => each.seed === seed);
+      if (!found) return '–';
+      const { onlyFirst, onlySecond, p } = found;
+      const [own, other] = first === method ? [onlyFirst, onlySecond] : [onlySecond, onlyFirst];
+      return `${grouped(own)} : ${grouped(other)}, p ${p < 0.0001 ? '< 0.0001' : p.toFixed(4)}`;
+    });
+    return [[first === method ? second : first, ...cells]];
+  });
+  return htmlTable(rows, [`${method} : other`, ...seeds.map((seed) => `seed ${seed}`)]);
+}
+
 /** Table of parameters, seconds and memory. */
-export function costTable(results: ComparisonResults, { counted }: KnownRuns): string {
-  const costs = costsOf(results, counted);
+export function costTable(results: ComparisonResults, runs: KnownRuns): string {
+  const costs = costsOf(results, runs);
   const rows = results.standings.map((standing, i): Cell[] => {
     const { seconds, peakRssBytes } = costs[i];
     return [
@@ -26,7 +43,9 @@ export function costTable(results: ComparisonResults, { counted }: KnownRuns): s
       grouped(standing.trainableParameters),
       `${percentDigits(standing.share, 2)} %`,
       grouped(standing.taskHeadParameters),
-      ...[seconds.selection, seconds.run, trainedAfter(costs[i]), seconds.test].map((value) => value.toFixed(1)),
+      ...[seconds.selection, seconds.run, trainedAfter(costs[i]), seconds.whole, seconds.test].map((value) =>
+        value.toFixed(1),
+      ),
       peakRssBytes === null ? '–' : grouped(Math.round(peakRssBytes / 1e6)),
     ];
   });
@@ -38,6 +57,7 @@ export function costTable(results: ComparisonResults, { counted }: KnownRuns): s
     'choosing, s',
     'training, s',
     'both, s',
+    'with all rates, s',
     'test, s',
     'memory, MB',
   ]);

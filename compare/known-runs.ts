@@ -1,11 +1,11 @@
-import { type RunRecord, readRun } from './run-record';
+import { type RunRecord, readRun, searchedRates } from './run-record';
 import type { ComparisonResults } from './summary';
 
 /** Runs behind a comparison's results. */
 export interface KnownRuns {
   /** Runs that count: one per method and seed. */
   counted: RunRecord[];
-  /** Runs of the first seed: one per method and learning rate. */
+  /** Runs of the first seed: one per method and learning rate, by that rate. */
   search: RunRecord[];
 }
 
@@ -19,7 +19,9 @@ export function knownRuns(out: string, { settings, seeds, standings, failed = []
     ),
     search: found(
       tuned.flatMap((contestant) =>
-        settings.lrs.map((lr) => readRun(out, { contestant, seed: settings.searchSeed, lr })),
+        searchedRates(out, contestant, settings.searchSeed).map((lr) =>
+          readRun(out, { contestant, seed: settings.searchSeed, lr }),
+        ),
       ),
     ),
   };

@@ -28,6 +28,9 @@ export const METHODS = [
 ] as const;
 export type Method = (typeof METHODS)[number];
 
+/** Methods that need rows of one class each. */
+export const NEEDS_CLASSES: ReadonlySet<Method> = new Set([LOGISTIC, 'contrast']);
+
 /** Method that tunes the model. */
 export type TunedMethod = Exclude<Method, typeof LOGISTIC>;
 

@@ -13,8 +13,6 @@ interface ComparedProblem {
   units?(targets: Targets): ArrayLike<number>;
   /** Labels of a row, of which training rows must have every one. Default: its class. */
   labels?(target: Target): ArrayLike<number>;
-  /** Why logistic regression cannot be compared; undefined if it can. */
-  readonly noLogistic?: string;
 }
 
 const oneClass = ({ length }: Targets) => new Int32Array(length);
@@ -22,16 +20,14 @@ const oneClass = ({ length }: Targets) => new Int32Array(length);
 /** Each problem in a comparison. */
 export const COMPARED: Readonly<Record<ProblemType, ComparedProblem>> = {
   'single-label': { classes: (targets: ArrayLike<number>) => targets },
-  'multi-label': { classes: rarestLabels, noLogistic: 'a row may have several labels' },
+  'multi-label': { classes: rarestLabels },
   tokens: {
     classes: rarestTags,
     labels: (tags: Int32Array) => tags,
-    noLogistic: 'each word has a label',
   },
-  regression: { classes: oneClass, noLogistic: 'the labels are numbers' },
+  regression: { classes: oneClass },
   relevance: {
     classes: oneClass,
     units: (targets: ArrayLike<Judgement>) => Array.from(targets, ({ query }) => query),
-    noLogistic: 'the labels are the relevance of pairs',
   },
 };

@@ -6,6 +6,7 @@ import { logitCount } from '../data/problem';
 import { predictions, score } from '../delta/logits';
 import { isBetter, type Quality, qualityOf } from '../delta/metrics';
 import { metricsOf } from '../delta/problems';
+import { answersOf } from '../delta/row-answers';
 import { breathe } from '../foundation/breathe';
 import type { Checkpoint } from '../model/checkpoint';
 import type { ComparedData } from './data';
@@ -13,6 +14,7 @@ import { progressOf } from './engine-progress';
 import { type EmbeddingFile, featuresOf } from './features';
 import { fitLogistic, type LogisticModel, logisticLogits, type Matrix } from './logistic';
 import { LOGISTIC } from './methods';
+import { writePredictions } from './predictions';
 import type { CompareEvent, CompareRequest } from './request';
 import { type RunRecord, writeRun } from './run-record';
 import type { SeedInputs } from './seed-inputs';
@@ -103,6 +105,7 @@ export async function* fitRegression(
     seconds: { selection: 0, run: (fitted - started) / 1000, test: (performance.now() - fitted) / 1000 },
     peakRssBytes: null,
   };
+  writePredictions(request.out, record, answersOf(predicted, y, labels));
   writeRun(request.out, record);
   return record;
 }

@@ -1,21 +1,32 @@
+import type { KnownRuns } from './known-runs';
 import type { Method } from './methods';
-import type { RunRecord } from './run-record';
 import type { ComparisonResults } from './summary';
 
 /** Cost of a method with one seed and learning rate. */
 export interface RunCost {
   method: Method;
-  /** Means over the seeds: choosing heads, training, testing. */
-  seconds: { selection: number; run: number; test: number };
+  /**
+   * Means over the seeds: choosing heads, training, testing. `whole`: what a result took from
+   * nothing, which is choosing heads once and training at every learning rate, on the first seed.
+   */
+  seconds: { selection: number; run: number; test: number; whole: number };
   /** Maximum over the seeds; null if not measured. */
   peakRssBytes: number | null;
 }
 
-/** Costs in the order of the standings. @param runs runs that count, one per method and seed */
-export function costsOf({ standings }: ComparisonResults, runs: readonly RunRecord[]): RunCost[] {
+/** Costs in the order of the standings. */
+export function costsOf({ standings }: ComparisonResults, { counted, search }: KnownRuns): RunCost[] {
   return standings.map(({ contestant, seconds }) => {
-    const peaks = runs.flatMap((run) => (run.contestant === contestant && run.peakRssBytes ? [run.peakRssBytes] : []));
-    return { method: contestant, seconds, peakRssBytes: peaks.length > 0 ? Math.max(...peaks) : null };
+    const peaks = counted.flatMap((run) =>
+      run.contestant === contestant && run.peakRssBytes ? [run.peakRssBytes] : [],
+    );
+    const tried = search.filter((run) => run.contestant === contestant).map((run) => run.seconds.run);
+    const trained = tried.length > 0 ? tried.reduce((sum, each) => sum + each, 0) : seconds.run;
+    return {
+      method: contestant,
+      seconds: { ...seconds, whole: seconds.selection + trained },
+      peakRssBytes: peaks.length > 0 ? Math.max(...peaks) : null,
+    };
   });
 }
 

@@ -23,6 +23,8 @@ export interface RunResult {
   failure?: string;
   /** Seconds of the measurement from which the heads were chosen. */
   measuredSeconds: number;
+  /** Wall time of the training; absent on other machines, where a run waits. */
+  trainedSeconds?: number;
 }
 
 /** Machines other than this one that train runs, several at once. */

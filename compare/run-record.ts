@@ -57,6 +57,13 @@ export function readRun(out: string, key: RunKey): RunRecord | undefined {
   }
 }
 
+/** Learning rates of a method's stored runs of a seed, ascending. */
+export function searchedRates(out: string, contestant: Method, seed: number): number[] {
+  const start = `${contestant}-seed${seed}-lr`;
+  const names = fs.readdirSync(path.join(out, 'runs')).filter((name) => name.startsWith(start));
+  return names.map((name) => Number(path.basename(name.slice(start.length), '.json'))).sort((a, b) => a - b);
+}
+
 /** Stores a run's result, whole or not at all. */
 export function writeRun(out: string, record: RunRecord): void {
   writeJson(fileOf(out, record), record);

@@ -1,6 +1,7 @@
 import { randomStream } from '../data/random';
 import { failed as failure } from '../foundation/errors';
 import type { Method } from './methods';
+import type { PairedAnswers } from './predictions';
 import type { RunRecord } from './run-record';
 import type { ComparisonSettings } from './settings';
 import {
@@ -55,6 +56,8 @@ export interface ComparisonResults {
   bootstrap: typeof BOOTSTRAP;
   /** Methods, best score first. */
   standings: Standing[];
+  /** Answers of every two methods, row by row. Absent if there are none to compare. */
+  answers?: PairedAnswers[];
   /** Excluded methods, whose training failed. Absent if there are none. */
   failed?: { contestant: Method; seed: number; failure: string }[];
 }

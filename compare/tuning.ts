@@ -1,6 +1,5 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { isBetter } from '../delta/metrics';
 import { TRAIN_DEFAULTS, type TrainMetrics } from '../delta/training-options';
 import type { FurtherTuning } from '../delta/tuning';
 import { HifiError } from '../foundation/errors';
@@ -12,6 +11,7 @@ import { clearState } from '../trainer/state';
 import { evaluate, train } from '../trainer/training-engine';
 import { progressOf } from './engine-progress';
 import { furtherOf, selectionOf, type TunedMethod } from './methods';
+import { writePredictions } from './predictions';
 import type { CompareEvent, CompareRequest } from './request';
 import type { PlacedRun, RunResult } from './run-place';
 import { type RunKey, type RunRecord, readRun, runName, writeRun } from './run-record';
@@ -59,10 +59,15 @@ export async function* trainMethod(
   const run = runOf(request, inputs, key);
   const folder = deltaFolder(out, key);
   fs.mkdirSync(folder, { recursive: true });
-  const started = performance.now();
   const further = furtherOf(method, config);
   const elsewhere = further ? undefined : place;
-  const { mask, metrics, failure, measuredSeconds } = yield* elsewhere
+  const {
+    mask,
+    metrics,
+    failure,
+    measuredSeconds,
+    trainedSeconds = 0,
+  } = yield* elsewhere
     ? elsewhere.result(run, folder, signal)
     : trainedHere(request.model, run, inputs, further, folder, signal);
   const epochSeconds = sumOf(metrics?.epochs.map((epoch) => epoch.seconds) ?? []);
@@ -78,8 +83,8 @@ export async function* trainMethod(
     ...sizesOf(mask, metrics),
     seconds: {
       selection: usesMeasurement(run.selection.strategy) ? measuredSeconds : 0,
-      // The checkpoint of an interrupted run has the seconds of its epochs; elsewhere a run waits.
-      run: elsewhere ? epochSeconds : Math.max((performance.now() - started) / 1000, epochSeconds),
+      // The checkpoint of an interrupted run has the seconds of its epochs.
+      run: Math.max(trainedSeconds, epochSeconds),
       test: 0,
     },
     // The engine's peak includes its parent process, whose memory serves all methods.
@@ -103,8 +108,10 @@ async function* trainedHere(
   const { measured, seconds } = yield* inputs.measured(selection.strategy, signal);
   const mask = selectHeads(measured, selection);
   const request = { model, train: rows, dev, mask, further, options };
+  const started = performance.now();
   const events = train({ ...request, out: folder, prefixes: inputs.prefixes, resume: true }, signal);
-  return { mask, ...(yield* trainingOrFailure(events)), measuredSeconds: seconds };
+  const result = yield* trainingOrFailure(events);
+  return { mask, ...result, measuredSeconds: seconds, trainedSeconds: (performance.now() - started) / 1000 };
 }
 
 /** Tests a method trained by {@link trainMethod} on all test rows. */
@@ -120,9 +127,11 @@ export async function* testMethod(
   // The training's batch size may be small for reasons that do not hold for the test.
   const { maxLength, precision } = training;
   const options = { ...engine, batchSize: TRAIN_DEFAULTS.batchSize, maxLength, precision };
-  const { rows, metrics } = yield* progressOf(evaluate({ model, delta, data: inputs.rows.test, options }, signal));
+  const test = { model, delta, data: inputs.rows.test, answers: true, options };
+  const { rows, metrics, answers } = yield* progressOf(evaluate(test, signal));
   const seconds = { ...record.seconds, test: (performance.now() - started) / 1000 };
   const whole = { ...record, test: { rows, metrics }, seconds };
+  writePredictions(out, record, answers!);
   writeRun(out, whole);
   removeDelta(out, record);
   return whole;
@@ -173,10 +182,3 @@ const devOf = ({ best, epochs }: TrainMetrics, byLoss: boolean) => ({
   ...best,
   ...(byLoss && { loss: epochs[best.epoch - 1].dev.loss }),
 });
-
-/** Best run on the dev rows, the first of equals; undefined if every learning rate failed. */
-export const bestOf = (records: readonly RunRecord[]): RunRecord | undefined =>
-  records.reduce<RunRecord | undefined>(
-    (so, record) => (record.dev && (!so?.dev || isBetter(record.dev, so.dev)) ? record : so),
-    undefined,
-  );

@@ -17,6 +17,15 @@ export type ProblemType = (typeof PROBLEM_TYPES)[number];
 
 export const DEFAULT_PROBLEM: ProblemType = 'single-label';
 
+/** Why rows of a problem do not belong to one class each; undefined if they do. */
+export const NO_CLASSES: Readonly<Record<ProblemType, string | undefined>> = {
+  'single-label': undefined,
+  'multi-label': 'a row may have several labels',
+  tokens: 'each word has a label',
+  regression: 'the labels are numbers',
+  relevance: 'the labels are the relevance of pairs',
+};
+
 /** Labels that a model predicts. */
 export interface LabelSet {
   problem: ProblemType;

@@ -40,6 +40,8 @@ export interface EvaluateRequest {
   heldOutBy?: number;
   /** True to leave the texts of the worst rows out of the evaluation. Default: false. */
   omitTexts?: boolean;
+  /** True to include the answer of each row. Default: false. */
+  answers?: boolean;
   options: InferenceOptions;
 }
 
@@ -59,6 +61,19 @@ export interface EvaluateResult {
   metrics: Record<string, number>;
   /** Errors by class and by row. */
   errorAnalysis: ErrorAnalysis;
+  /** Answers of all rows, if they were requested. */
+  answers?: RowAnswers;
+}
+
+/** Answers of a model for labelled rows, in the order of the rows. */
+export interface RowAnswers {
+  /**
+   * Answer of each row: its class, the numbers of its labels, the tag of each word, or its one
+   * logit.
+   */
+  predicted: (number | number[])[];
+  /** A digit per row: 1 if its answer is right, else 0. Absent if answers are free numbers. */
+  right?: string;
 }
 
 /** Prediction of one row: its answer and its raw logits. */

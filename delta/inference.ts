@@ -26,6 +26,7 @@ import {
 import { type Logits, rowLogits, rowOf, score } from './logits';
 import type { Metrics } from './metrics';
 import { metricsOf, PROBLEMS } from './problems';
+import { rowAnswers } from './row-answers';
 
 /** Tuned model, ready to run, in any engine. */
 export interface TunedModel {
@@ -59,7 +60,10 @@ export async function* evaluateModel(
     const logits = yield* runRows(model, dataset, request.options, signal);
     const { loss, ...scores } = score(logits, targets, labels, metrics);
     const errors = analyseErrors(logits, { dataset, targets }, labels, request.omitTexts);
-    return { task, metric: metrics.best, rows: dataset.rows, loss, metrics: scores, errorAnalysis: errors };
+    return {
+      ...{ task, metric: metrics.best, rows: dataset.rows, loss, metrics: scores, errorAnalysis: errors },
+      ...(request.answers && { answers: rowAnswers(logits, targets, labels) }),
+    };
   } finally {
     await model.close();
   }

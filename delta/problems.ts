@@ -52,6 +52,8 @@ interface LogitMeaning {
   metrics(names: readonly string[]): readonly MetricName[];
   /** Prediction for a row, as metrics take it. @param logits // [C] */
   predict(logits: Float32Array, labels: LabelSet): Predicted;
+  /** True if all of a prediction is right; absent if predictions are free numbers. */
+  isRight?(predicted: Predicted, target: Target): boolean;
   /** Answer of `hifi predict` for a row. @param logits // [C] */
   answer(logits: Float32Array, labels: LabelSet, row: AnsweredRow): Omit<Prediction, 'row' | 'logits'>;
   /** Loss of a row, in float64; the sum if it has several answers. @param logits // [C] */
@@ -75,6 +77,7 @@ export const PROBLEMS: Readonly<Record<ProblemType, LogitMeaning>> = {
     taskHead: 'sequence',
     metrics: ({ length }) => (length === 2 ? ['accuracy', 'f1'] : ['accuracy']),
     predict: argmax,
+    isRight: (predicted, target) => predicted === target,
     answer: (logits, { names }) => ({ label: names[argmax(logits)] }),
     loss: crossEntropy,
     balancedWeights: balancedClasses,
@@ -87,6 +90,7 @@ export const PROBLEMS: Readonly<Record<ProblemType, LogitMeaning>> = {
     taskHead: 'sequence',
     metrics: () => ['f1_micro', 'f1_macro', 'subset_accuracy'],
     predict: labelsAbove,
+    isRight: sameEverywhere,
     answer: (logits, labels) => {
       const chosen = labelsAbove(logits, labels);
       return {
@@ -120,6 +124,7 @@ export const PROBLEMS: Readonly<Record<ProblemType, LogitMeaning>> = {
     smooths: true,
     metrics: (names) => (isIob2(names) ? ['entity_f1'] : ['word_accuracy']),
     predict: tagsOfWords,
+    isRight: sameEverywhere,
     answer: wordAnswer,
     loss: (logits, target: Int32Array) =>
       target.reduce((sum, tag, word) => {
@@ -145,6 +150,10 @@ export const PROBLEMS: Readonly<Record<ProblemType, LogitMeaning>> = {
     smooths: true,
   },
 };
+
+function sameEverywhere(predicted: Uint8Array | Int32Array, target: Uint8Array | Int32Array): boolean {
+  return predicted.every((value, i) => value === target[i]);
+}
 
 function crossEntropy(logits: Float32Array, target: number): number {
   const highest = logits.reduce((a, b) => Math.max(a, b));

@@ -14,6 +14,9 @@ export const STRATEGIES = [
   'grad-l1',
   'fisher',
   'movement',
+  'alps',
+  'gate',
+  'contrast',
   'all',
   'none',
 ] as const;

@@ -180,6 +180,9 @@ function scoresOf(report: SelectionInput | ScoredHeads, options: SelectionOption
     case 'grad-l1':
     case 'fisher':
     case 'movement':
+    case 'alps':
+    case 'gate':
+    case 'contrast':
       throw invalidPart(
         'strategy',
         `strategy ${options.strategy} needs scores that an analysis does not have; hifi score computes them`,

@@ -86,7 +86,7 @@ const scoresSchema: z.ZodType<HeadScores> = object({
   samples: positive,
   scores: list(list(number.min(0, 'a number from 0'))),
   scoresStderr: list(list(number.nullable())),
-  warmUp: object({ epochs: positive, steps: positive, lr: number, firstLoss: number, lastLoss: number }),
+  warmUp: object({ epochs: positive, steps: positive, lr: number, firstLoss: number, lastLoss: number }).nullable(),
   deviceUsed: oneOf(['cpu', 'cuda']),
   elapsedSeconds: number,
 });

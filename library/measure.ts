@@ -87,8 +87,8 @@ const analysisBy = (
   });
 
 /**
- * Scores all heads by a strategy that needs gradients, after a short training of the task head.
- * `select` takes the result for `gradient`, `grad-l1`, `fisher` and `movement`.
+ * Scores all heads by a strategy that needs gradients, mostly after a short training of the task
+ * head. `select` takes the result for `SCORE_STRATEGIES`.
  *
  * Stages: `download`, `warm-up`, `prefix`, `score`.
  *

@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { invalidValue, shown } from '../foundation/errors';
 import { type HeadScores, isScoreStrategy, SCORE_STRATEGIES, type ScoreStrategy } from '../heads/scores';
-import { type HeadScores as HeadScoresMessage, HeadScoresSchema } from './gen/hifi/v1/trainer_pb';
+import { type HeadScores as HeadScoresMessage, HeadScoresSchema, type WarmUp } from './gen/hifi/v1/trainer_pb';
 import { deviceOf } from './head-report';
 import { matrixOf, present } from './matrix';
 import { measuredRowsMessage, measuredRowsOf } from './measured-rows';
@@ -38,7 +38,7 @@ export function scoresMessage({ scores: head, warnings }: ScoresWithWarnings): H
     samples,
     scores: scores.flat(),
     scoresStderr: scoresStderr.flat().filter((error) => error !== null),
-    warmUp: { ...warmUp },
+    ...(warmUp && { warmUp: { ...warmUp } }),
     deviceUsed: head.deviceUsed,
     elapsedSeconds: head.elapsedSeconds,
     warnings,
@@ -54,10 +54,10 @@ export function scoresOf(message: HeadScoresMessage, field = 'scores'): ScoresWi
   const { layers, heads, headDim, scoresStderr } = message;
   const at = (part: string) => `${field}.${part}`;
   const { samples, maxLength, seed } = scoreOptionsOf(message.options, at('options'));
-  const { epochs, steps, lr, firstLoss, lastLoss } = present(message.warmUp, at('warm_up'));
+  const strategy = scoreStrategyOf(message.strategy, at('strategy'));
   const scores: HeadScores = {
     schemaVersion: 1,
-    strategy: scoreStrategyOf(message.strategy, at('strategy')),
+    strategy,
     model: modelOf(message.model, { layers, heads, headDim }, at('model')),
     data: measuredRowsOf(message.data, at('data')),
     options: { samples, maxLength },
@@ -68,9 +68,11 @@ export function scoresOf(message: HeadScoresMessage, field = 'scores'): ScoresWi
       scoresStderr.length === 0
         ? Array.from({ length: layers }, () => new Array<null>(heads).fill(null))
         : matrixOf(scoresStderr, layers, heads, at('scores_stderr')),
-    warmUp: { epochs, steps, lr, firstLoss, lastLoss },
+    warmUp: strategy === 'contrast' ? null : warmUpOf(present(message.warmUp, at('warm_up'))),
     deviceUsed: deviceOf(message.deviceUsed, at('device_used')),
     elapsedSeconds: message.elapsedSeconds,
   };
   return { scores, warnings: [...message.warnings] };
 }
+
+const warmUpOf = ({ epochs, steps, lr, firstLoss, lastLoss }: WarmUp) => ({ epochs, steps, lr, firstLoss, lastLoss });

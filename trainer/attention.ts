@@ -45,6 +45,25 @@ export function joinHeads(tape: Tape, heads: Tensor, batch: Tensor): Tensor {
   });
 }
 
+/**
+ * Multiplies the output of each head by its trained gate.
+ *
+ * @param offsets of the gates from 1 // [H]
+ */
+export function gateHeads(tape: Tape, heads: Tensor, offsets: Tensor): Tensor {
+  const { ops } = tape;
+  const gates = ops.reshape(ops.add(offsets, ops.scalar(1)), [1, heads.shape[1]!, 1, 1]); // [1, H, 1, 1]
+  return tape.record({
+    output: ops.mul(heads, gates), // [B, H, Sq, dh]
+    inputs: [heads, offsets],
+    reach: () => 'all',
+    back: (gradient, _, [ofHeads]) => [
+      ofHeads && take(ops, ops.mul(gradient, gates), ofHeads),
+      ops.sum(ops.mul(gradient, heads), [0, 2, 3]), // [H]
+    ],
+  });
+}
+
 /** Computes Q·Kᵀ. // [B, H, …, Sq, dh], [B, H, …, S, dh] → [B, H, …, Sq, S] */
 export function scores(tape: Tape, query: Tensor, key: Tensor): Tensor {
   const { ops } = tape;

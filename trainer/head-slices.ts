@@ -1,8 +1,10 @@
 import { tunedSlices } from '../delta/slices';
 import type { PerHead } from '../heads/head-report';
 import type { Mask } from '../heads/mask';
+import type { HeadSlice } from '../model/architecture';
 import { architectureOf } from '../model/architectures';
 import type { Checkpoint } from '../model/checkpoint';
+import type { Range } from '../model/operations';
 import type { ParameterLayout } from './parameters';
 
 /** A mask of every head. */
@@ -16,35 +18,50 @@ export function allHeads({ config }: Pick<Checkpoint, 'config'>): Pick<Mask, 'he
 }
 
 /**
- * A sum over the trained numbers that each head owns. A number that several heads share counts for
- * each of them.
+ * Computes a number for each head from the places of its trained numbers.
  *
  * @param layout of a training of all heads
+ * @param number receives ranges of the trained vector, in the order of the head's slices: W_Q, W_K,
+ *   W_V, with their biases. Heads that share rows have ranges in common.
+ * @returns [L][H]
+ */
+export function byHead(
+  { config }: Pick<Checkpoint, 'config'>,
+  layout: ParameterLayout,
+  number: (places: readonly Range[]) => number,
+): PerHead {
+  const slots = new Map(layout.slots.map((slot) => [slot.name, slot]));
+  const slices = new Map(tunedSlices(config, allHeads({ config })).map((slice) => [slice.canonical, slice]));
+  const placesOf = ({ tensor, ranges }: HeadSlice): Range[] => {
+    const slot = slots.get(tensor);
+    const indices = slices.get(tensor)?.indices;
+    if (!slot || !indices) return []; // not tuned by this mask
+    const row = slot.size / indices.length;
+    return ranges.map(([from, to]) => {
+      const first = slot.offset + indices.indexOf(from) * row; // rows of a range are neighbours
+      return [first, first + (to - from) * row];
+    });
+  };
+  return Array.from({ length: config.layers }, (_, layer) =>
+    Array.from({ length: config.heads }, (_, head) =>
+      number(architectureOf(config).headSlices(config, layer, head).flatMap(placesOf)),
+    ),
+  );
+}
+
+/**
+ * A sum over the trained numbers that each head owns; see {@link byHead}.
+ *
  * @param term summand, by a number's place in the trained vector // 0 … P − 1
  * @returns [L][H]
  */
-export function sumsByHead(
-  { config }: Pick<Checkpoint, 'config'>,
+export const sumsByHead = (
+  checkpoint: Pick<Checkpoint, 'config'>,
   layout: ParameterLayout,
   term: (at: number) => number,
-): PerHead {
-  const { layers, heads } = config;
-  const slots = new Map(layout.slots.map((slot) => [slot.name, slot]));
-  const slices = new Map(tunedSlices(config, allHeads({ config })).map((slice) => [slice.canonical, slice]));
-  return Array.from({ length: layers }, (_, layer) =>
-    Array.from({ length: heads }, (_, head) => {
-      let sum = 0;
-      for (const { tensor, ranges } of architectureOf(config).headSlices(config, layer, head)) {
-        const slot = slots.get(tensor);
-        const indices = slices.get(tensor)?.indices;
-        if (!slot || !indices) continue; // not tuned by this mask
-        const row = slot.size / indices.length;
-        for (const [from, to] of ranges) {
-          const first = slot.offset + indices.indexOf(from) * row; // rows of a range are neighbours
-          for (let at = first; at < first + (to - from) * row; at++) sum += term(at);
-        }
-      }
-      return sum;
-    }),
-  );
-}
+): PerHead =>
+  byHead(checkpoint, layout, (places) => {
+    let sum = 0;
+    for (const [from, to] of places) for (let at = from; at < to; at++) sum += term(at);
+    return sum;
+  });

@@ -138,7 +138,14 @@ async function* run(
   const layout = new ParameterLayout([...tensors].map(([name, { shape }]) => ({ name, shape })));
   const outputs = logitCount(labels);
   const gated = off.some((heads) => heads.length > 0);
-  const parts = { checkpoint, tuning, layout, outputs, objective: { problem: labels.problem }, gated };
+  const parts = {
+    checkpoint,
+    tuning,
+    layout,
+    outputs,
+    objective: { problem: labels.problem },
+    ...(gated && { gates: 'fed' as const }),
+  };
   const program = new Program(
     tf,
     parts,

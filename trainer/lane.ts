@@ -1,8 +1,7 @@
-import type { Objective } from '../delta/objective';
 import type { ModelConfig, TaskHead } from '../model/architecture';
 import { architectureOf, runLayers } from '../model/architectures';
 import { Dropout } from './dropout';
-import { taskLoss } from './loss';
+import { type NetworkObjective, taskLoss } from './loss';
 import { TensorFlowNetwork } from './network';
 import type { NetworkWeights } from './network-weights';
 import type { Ops, Tensor } from './ops';
@@ -20,7 +19,7 @@ export interface LaneParts {
   lowest: number;
   /** Number of logits per row. */
   outputs: number;
-  objective: Objective;
+  objective: NetworkObjective;
   /** Divisor of the whole batch's mean loss. // [] */
   count: Tensor;
   /** As of {@link TensorFlowNetwork}, in evaluation. */

@@ -1,7 +1,21 @@
 import type { Judgement, Target } from '../data/label-reading';
 import type { ProblemType } from '../data/problem';
 import type { Objective } from '../delta/objective';
+import { concatenated } from '../foundation/concatenated';
 import type { Ops, Tensor } from './ops';
+
+/**
+ * Objective of a network without a task head, which ends at the mean of each sequence's real tokens
+ * in the last layer's output. A row's target is the gradient of the loss by that mean, so the
+ * gradients are those of any loss that the caller computes. // [d]
+ */
+export const POOLED = { problem: 'pooled' } as const;
+
+/** Objective of a network: that of a training, or {@link POOLED}. */
+export type NetworkObjective = Omit<Objective, 'problem'> & { problem: ProblemType | typeof POOLED.problem };
+
+/** Target of a row, as the loss of its objective takes it. */
+export type NetworkTarget = Target | Float32Array;
 
 /** These rows' part of the mean loss and its gradient by the logits. // [], [B, C] */
 export interface Loss {
@@ -12,11 +26,11 @@ export interface Loss {
 /** Loss function of a problem. Each problem's methods receive its own targets. */
 interface LossFunction {
   /** As {@link taskLoss}. */
-  loss(ops: Ops, logits: Tensor, targets: Tensor, count: Tensor, objective: Objective): Loss;
+  loss(ops: Ops, logits: Tensor, targets: Tensor, count: Tensor, objective: NetworkObjective): Loss;
   /** As {@link targetValues}. */
-  targets(targets: readonly Target[], outputs: number, objective: Objective): Float32Array;
+  targets(targets: readonly NetworkTarget[], outputs: number, objective: NetworkObjective): Float32Array;
   /** As {@link lossCount}. */
-  count(targets: readonly Target[], objective: Objective): number;
+  count(targets: readonly NetworkTarget[], objective: NetworkObjective): number;
 }
 
 const rowCount = ({ length }: ArrayLike<unknown>) => length;
@@ -34,7 +48,7 @@ const labelledTokens = (targets: readonly Int32Array[]) =>
 /**
  * Loss function by problem (docs/method.md). `PROBLEMS` of delta/ has the plain ones in float64.
  */
-const LOSSES: Readonly<Record<ProblemType, LossFunction>> = {
+const LOSSES: Readonly<Record<NetworkObjective['problem'], LossFunction>> = {
   /**
    * Cross-entropy Σ_c t_c · −log p_c. A target is w_c·((1 − ε)·1[c = class] + ε/C), and the mean is
    * weighted by the rows' classes, as in PyTorch's `cross_entropy`.
@@ -103,6 +117,12 @@ const LOSSES: Readonly<Record<ProblemType, LossFunction>> = {
       ),
     count: rowCount,
   },
+  /** Product with the given gradient, of which that is the gradient. */
+  pooled: {
+    loss: (ops, means, targets) => ({ loss: ops.sum(ops.mul(means, targets), [0, 1]), byLogits: targets }),
+    targets: (targets: readonly Float32Array[]) => concatenated(targets),
+    count: rowCount,
+  },
 };
 
 /**
@@ -129,7 +149,13 @@ const smoothed = (values: Float32Array, smoothing: number) =>
  * PyTorch's `binary_cross_entropy_with_logits` with `pos_weight` w. Its gradient is σ(x)·(w·t + 1 −
  * t) − w·t.
  */
-function binaryCrossEntropy(ops: Ops, logits: Tensor, targets: Tensor, count: Tensor, { weights }: Objective): Loss {
+function binaryCrossEntropy(
+  ops: Ops,
+  logits: Tensor,
+  targets: Tensor,
+  count: Tensor,
+  { weights }: NetworkObjective,
+): Loss {
   const labels = logits.shape[1]!;
   const cells = ops.scale(count, labels); // []
   const positive = weights
@@ -154,7 +180,7 @@ function binaryCrossEntropy(ops: Ops, logits: Tensor, targets: Tensor, count: Te
  * @param targets from {@link targetValues} // [B, C]
  * @param count divisor of the mean, {@link lossCount} of the whole batch // []
  */
-export const taskLoss = (ops: Ops, logits: Tensor, targets: Tensor, count: Tensor, objective: Objective): Loss =>
+export const taskLoss = (ops: Ops, logits: Tensor, targets: Tensor, count: Tensor, objective: NetworkObjective): Loss =>
   LOSSES[objective.problem].loss(ops, logits, targets, count, objective);
 
 /**
@@ -163,15 +189,22 @@ export const taskLoss = (ops: Ops, logits: Tensor, targets: Tensor, count: Tenso
  * @param targets B of them
  * @returns [B, C]; of tokens [B·S, C] with S of the longest row
  */
-export const targetValues = (targets: readonly Target[], outputs: number, objective: Objective): Float32Array =>
-  LOSSES[objective.problem].targets(targets, outputs, objective);
+export const targetValues = (
+  targets: readonly NetworkTarget[],
+  outputs: number,
+  objective: NetworkObjective,
+): Float32Array => LOSSES[objective.problem].targets(targets, outputs, objective);
 
 /**
  * Targets of rows that each have their own loss, the mean over the row's labelled tokens.
  *
  * @returns as {@link targetValues}
  */
-export function ownTargetValues(targets: readonly Target[], outputs: number, objective: Objective): Float32Array {
+export function ownTargetValues(
+  targets: readonly NetworkTarget[],
+  outputs: number,
+  objective: NetworkObjective,
+): Float32Array {
   const values = targetValues(targets, outputs, objective);
   if (objective.problem !== 'tokens') return values;
   const width = values.length / targets.length;
@@ -180,5 +213,5 @@ export function ownTargetValues(targets: readonly Target[], outputs: number, obj
 }
 
 /** Divisor of a batch's mean loss: its rows, or the sum of their weights. */
-export const lossCount = (targets: readonly Target[], objective: Objective): number =>
+export const lossCount = (targets: readonly NetworkTarget[], objective: NetworkObjective): number =>
   LOSSES[objective.problem].count(targets, objective);

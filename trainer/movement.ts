@@ -1,11 +1,10 @@
 import { lengthsOf, likeLengthBatches } from '../data/batches';
 import type { ScoreEvent } from '../delta/score-options';
 import { TRAIN_DEFAULTS } from '../delta/training-options';
-import { breathe } from '../foundation/breathe';
-import { StageMeter } from '../foundation/progress';
-import { sumsByHead } from './head-slices';
-import { targetsOf } from './inputs';
+import type { PerHead } from '../heads/head-report';
+import { byHead, sumsByHead } from './head-slices';
 import {
+  afterSteps,
   type HeadValues,
   type Scored,
   type ScoredRows,
@@ -14,46 +13,48 @@ import {
   wholeTraining,
   withoutError,
 } from './scoring';
-import { type Schedule, Training } from './training';
+import { softmaxDistance } from './softmax-distance';
+
+/** Score of each head from all trained parameters before and after the steps. // [P] → [L][H] */
+type Change = (scoring: Scoring, training: WholeTraining, after: Float32Array) => PerHead;
+
+/** ‖ΔW‖_F of each head's slice. */
+const distanceMoved: Change = ({ checkpoint }, { layout, initial }, after) =>
+  sumsByHead(checkpoint, layout, (at) => (after[at] - initial[at]) ** 2).map((layer) => layer.map(Math.sqrt));
+
+/** {@link softmaxDistance} of each head's rows of W_Q, W_K and W_V, one after the other. */
+const distributionMoved: Change = ({ checkpoint }, { layout, initial }, after) =>
+  byHead(checkpoint, layout, (places) => {
+    const weights = places.filter(([from]) => from < layout.decayed); // matrices
+    const of = (values: Float32Array) => weights.map(([from, to]) => values.subarray(from, to));
+    return softmaxDistance(of(initial), of(after));
+  });
 
 /**
- * Strategy `movement`: tunes all heads for half an epoch with the training's defaults; a head's
- * score is ‖ΔW‖_F of its slice. The training that follows starts from the base again.
- * Lottery-ticket sparse fine-tuning (Ansell et al. 2022, arXiv 2110.07560) does this for single
- * parameters instead of heads, after a whole training instead of half an epoch.
+ * Strategies that tune all heads for half an epoch with the training's defaults and measure how far
+ * each went. The training that follows starts from the base again.
+ *
+ * - `movement`: ‖ΔW‖_F. Lottery-ticket sparse fine-tuning (Ansell et al. 2022, arXiv 2110.07560)
+ *   does this for single parameters instead of heads, after a whole training.
+ * - `alps`: the distance of the head's softmaxed weights, as ALPS (Chen et al. 2025, arXiv
+ *   2505.18799) measures it between a base and a model trained for the task.
  */
+export const CHANGES = { movement: distanceMoved, alps: distributionMoved } as const satisfies Record<string, Change>;
+
+/** Scores of a strategy of {@link CHANGES}. */
 export async function* movementScores(
   scoring: Scoring,
   rows: ScoredRows,
   head: HeadValues,
+  strategy: keyof typeof CHANGES,
 ): AsyncGenerator<ScoreEvent, Scored> {
   const { batchSize } = TRAIN_DEFAULTS;
   const training = wholeTraining(scoring, rows, head, true);
   try {
     const batches = likeLengthBatches(lengthsOf(rows.encoded), { batchSize, seed: scoring.seed, epoch: 0 });
-    return yield* moved(scoring, training, rows, batches, TRAIN_DEFAULTS);
+    const after = yield* afterSteps(scoring, training, rows, { ...TRAIN_DEFAULTS, batches });
+    return withoutError(CHANGES[strategy](scoring, training, after));
   } finally {
     training.program.close();
   }
-}
-
-/** ‖ΔW‖_F of each head after a step on each of the batches. */
-export async function* moved(
-  scoring: Scoring,
-  { program, layout, initial, hidden }: WholeTraining,
-  rows: ScoredRows,
-  batches: readonly Int32Array[],
-  schedule: Pick<Schedule, 'lr' | 'warmup' | 'weightDecay'>,
-): AsyncGenerator<ScoreEvent, Scored> {
-  const training = new Training(program, { ...schedule, steps: batches.length, seed: scoring.seed });
-  const meter = new StageMeter('score', batches.length, 'steps');
-  yield meter.at(0);
-  for (const [step, batch] of batches.entries()) {
-    const loss = training.step(hidden.read(batch), targetsOf(rows, batch), step);
-    yield* meter.due(step + 1, { loss });
-    await breathe(scoring.signal);
-  }
-  const { parameters } = program.read();
-  const squares = sumsByHead(scoring.checkpoint, layout, (at) => (parameters[at] - initial[at]) ** 2);
-  return withoutError(squares.map((layer) => layer.map(Math.sqrt)));
 }

@@ -10,7 +10,7 @@ import type {
   TokenIndex,
   Window,
 } from '../model/operations';
-import { joinHeads, type RowProducts, scores, softmax, splitHeads, weightedSum } from './attention';
+import { gateHeads, joinHeads, type RowProducts, scores, softmax, splitHeads, weightedSum } from './attention';
 import { convolve } from './convolution';
 import { addDistanceBias } from './distance-bias';
 import { addDistanceScores } from './distance-scores';
@@ -45,6 +45,12 @@ export interface TokenInputs {
 
 /** Columns of {@link TokenInputs.numbers}. */
 export const TOKEN_NUMBERS: readonly TokenIndex[] = ['ids', 'positions', 'segments'];
+
+/**
+ * Name of a layer's trained gates, as their offsets from 1. They are no part of any checkpoint.
+ * // [H]
+ */
+export const trainedGates = (layer: number) => `gates.${layer}`;
 
 /** Application of a module's weights. */
 export interface LinearUse extends LinearOptions {
@@ -152,9 +158,12 @@ export class TensorFlowNetwork implements Operations<Tensor> {
   }
 
   joinHeads(x: Tensor): Tensor {
-    const gate = this.gates && this.gateOf(this.gates, this.headOutputs.length);
+    const { tape, weights, gates, batch } = this;
+    const layer = this.headOutputs.length;
     this.headOutputs.push(x);
-    return joinHeads(this.tape, gate ? multiplyBy(this.tape, x, gate) : x, this.batch);
+    if (gates) return joinHeads(tape, multiplyBy(tape, x, this.gateOf(gates, layer)), batch);
+    const trained = trainedGates(layer);
+    return joinHeads(tape, weights.has(trained) ? gateHeads(tape, x, weights.get(trained).tensor) : x, batch);
   }
 
   /** Gates of the heads of a layer. // → [1, H, 1, 1] */

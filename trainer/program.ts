@@ -1,6 +1,3 @@
-import type { Target } from '../data/label-reading';
-import type { Objective } from '../delta/objective';
-import { PROBLEMS } from '../delta/problems';
 import type { Tuning } from '../delta/tuning';
 import { concatenated } from '../foundation/concatenated';
 import type { HeadPlace } from '../heads/head-groups';
@@ -10,7 +7,8 @@ import type { Checkpoint } from '../model/checkpoint';
 import { partsOf, type RowBatch } from './batch-parts';
 import { dropoutKey } from './dropout';
 import { Lane } from './lane';
-import { lossCount, targetValues } from './loss';
+import { lossCount, type NetworkObjective, type NetworkTarget, targetValues } from './loss';
+import { endOf } from './network-end';
 import { NetworkWeights } from './network-weights';
 import { Ops, type Tensor, type Variable } from './ops';
 import { adamW, globalNorm, type OptimizerState, UPDATE_FACTORS, type UpdateOptions, updateFactors } from './optimizer';
@@ -43,9 +41,14 @@ export interface ProgramParts {
   layout: ParameterLayout;
   /** Number of logits per row. */
   outputs: number;
-  objective: Objective;
-  /** True if heads can be gated off in evaluation: see {@link Program.logits}. Default: false. */
-  gated?: boolean;
+  objective: NetworkObjective;
+  /**
+   * Gates of the heads' outputs: `fed` to evaluation, see {@link Program.logits}, or `trained` from
+   * layer 0 on, as parameters of the layout. Default: none.
+   */
+  gates?: 'fed' | 'trained';
+  /** Factors λ of a term Σ λ·|θ| of the loss, by parameter. Default: no such term. // [P] */
+  l1?: Float32Array;
   /** Number of parts of a batch that run at once, which no bit depends on. Default: `lanesOf`. */
   lanes?: number;
 }
@@ -76,6 +79,8 @@ export class Program {
   private readonly ends: {
     /** Gradient so far with those of the first 1, 2, … lanes added, and its norm. */
     gradients: { sum: Tensor; norm: Tensor }[];
+    /** Gradient of the L1 term. */
+    penalty?: Tensor;
     update: Tensor;
     decayingUpdate: Tensor;
   };
@@ -89,10 +94,10 @@ export class Program {
     private readonly parts: ProgramParts,
     initial: Float32Array,
   ) {
-    const { checkpoint, tuning, layout, outputs, objective, gated } = parts;
+    const { checkpoint, tuning, layout, outputs, objective, gates: gated, l1 } = parts;
     const { config } = checkpoint;
     const architecture = architectureOf(config);
-    const taskHead = architecture.taskHead(config, PROBLEMS[objective.problem].taskHead);
+    const taskHead = endOf(config, objective);
     const ops = new Ops(tf.precision);
     const vector = (name: string, values: Float32Array = new Float32Array(layout.size)) =>
       ops.variable(name, [layout.size], () => values);
@@ -108,9 +113,9 @@ export class Program {
       factors: ops.input('factors', 'float32', [UPDATE_FACTORS]),
     };
     const weights = new NetworkWeights(ops, checkpoint, tuning, layout.split(ops, state.parameters.value));
-    const lowest = lowestLayer(tuning, config);
+    const lowest = gated === 'trained' ? 0 : lowestLayer(tuning, config);
     const from = Math.max(0, lowest);
-    const gates = gated ? ops.input('gates', 'float32', [config.layers - from, config.heads]) : undefined;
+    const gates = gated === 'fed' ? ops.input('gates', 'float32', [config.layers - from, config.heads]) : undefined;
     const { count } = training;
     const shared = { ops, config, weights, layout, taskHead, lowest, outputs, objective, count, gates };
     const lanes = Array.from({ length: parts.lanes ?? lanesOf(tf) }, (_, n) => new Lane(shared, n));
@@ -133,6 +138,7 @@ export class Program {
     }
     this.ends = {
       gradients,
+      penalty: l1 && l1Gradient(ops, state.parameters.value, l1),
       update: adamW(ops, state, training.gradient, training.factors, 0),
       decayingUpdate: adamW(ops, state, training.gradient, training.factors, layout.decayed),
     };
@@ -174,9 +180,10 @@ export class Program {
    * Runs the forward and the backward pass with dropout. Updates nothing.
    * @param targets B of them
    */
-  gradient(batch: RowBatch, targets: readonly Target[], at: { seed: number; step: number }): BatchGradient {
+  gradient(batch: RowBatch, targets: readonly NetworkTarget[], at: { seed: number; step: number }): BatchGradient {
     const { session, ends } = this;
-    let gradient: TensorHandle | undefined;
+    // A batch has the penalty once.
+    let gradient = ends.penalty && session.run([], [ends.penalty])[0];
     let [loss, norm] = [0, 0];
     let done = 0;
     for (const { lanes, feeds } of this.labelled(batch, targets)) {
@@ -198,7 +205,7 @@ export class Program {
   }
 
   /** Mean loss as in evaluation. @param targets B of them */
-  loss(batch: RowBatch, targets: readonly Target[]): number {
+  loss(batch: RowBatch, targets: readonly NetworkTarget[]): number {
     let loss = 0;
     for (const { lanes, feeds } of this.labelled(batch, targets)) {
       const losses = this.session.run(
@@ -253,7 +260,7 @@ export class Program {
   }
 
   /** Inputs of the parts of a batch, with their targets, in groups that run at once. */
-  private labelled(batch: RowBatch, targets: readonly Target[]) {
+  private labelled(batch: RowBatch, targets: readonly NetworkTarget[]) {
     const { outputs, objective } = this.parts;
     const values = targetValues(targets, outputs, objective);
     const count = { values: Float32Array.of(lossCount(targets, objective)), shape: [] };
@@ -292,6 +299,13 @@ function lowestLayer({ slices, products = [] }: Tuning, config: ModelConfig): nu
   );
   return Math.min(config.layers, ...layers);
 }
+
+/** Gradient of Σ λ·|θ|; 0 where θ is 0, as in PyTorch. // [P] */
+const l1Gradient = (ops: Ops, parameters: Tensor, factors: Float32Array) =>
+  ops.mul(
+    ops.sign(parameters),
+    ops.weight('l1', [factors.length], () => factors),
+  );
 
 /** Reads the only number of a tensor and disposes of the tensor. */
 const only = (held: TensorHandle): number => taken(held)[0];

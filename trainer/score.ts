@@ -1,18 +1,20 @@
 import { rowNumber, selectRows } from '../data/dataset';
 import { encodeLabels, fitLabels, labelWarnings, strataOf } from '../data/labels';
-import { type LabelSet, logitCount } from '../data/problem';
+import { type LabelSet, logitCount, NO_CLASSES } from '../data/problem';
 import { readDataset } from '../data/read';
 import { drawSample, holdOut } from '../data/split';
 import { windowRows } from '../data/windows';
 import { windowOptions } from '../data/word-windows';
 import { type ScoreEvent, type ScoreRequest, scoreOptions } from '../delta/score-options';
-import { within } from '../foundation/errors';
+import { invalidInput, within } from '../foundation/errors';
 import type { ReportData } from '../heads/head-report';
-import type { HeadScores, ScoreStrategy } from '../heads/scores';
+import { type HeadScores, type ScoreStrategy, trainsHalfAnEpoch } from '../heads/scores';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint';
 import { reportModelOf } from '../model/description';
 import { loadTokenizer } from '../model/tokenizer';
+import { contrastScores } from './contrast-scores';
 import { checkDevice } from './device';
+import { gateScores } from './gate-scores';
 import { allRows, tokenLimit } from './inputs';
 import { meanGradientScores } from './mean-gradient';
 import { movementScores } from './movement';
@@ -24,20 +26,25 @@ import { warmUp } from './warm-up';
 
 /** Scoring by each strategy, with a task head after its warm-up. */
 const WAYS: Readonly<
-  Record<ScoreStrategy, (scoring: Scoring, rows: ScoredRows, head: HeadValues) => AsyncGenerator<ScoreEvent, Scored>>
+  Record<
+    Exclude<ScoreStrategy, 'contrast'>,
+    (scoring: Scoring, rows: ScoredRows, head: HeadValues) => AsyncGenerator<ScoreEvent, Scored>
+  >
 > = {
   gradient: (scoring, rows, head) => sequenceScores(scoring, rows, head, 'gates'),
   fisher: (scoring, rows, head) => sequenceScores(scoring, rows, head, 'squares'),
   'grad-l1': meanGradientScores,
-  movement: movementScores,
+  movement: (scoring, rows, head) => movementScores(scoring, rows, head, 'movement'),
+  alps: (scoring, rows, head) => movementScores(scoring, rows, head, 'alps'),
+  gate: gateScores,
 };
 
 /**
  * Scores all heads by a strategy that needs gradients (docs/method.md): rows → tokens → a task head
  * after a short training on the frozen encoder → scores. The sample is drawn from the training rows
  * without the tenth that a training without dev rows holds out, so the evaluation rows do not
- * influence the choice. `movement` draws half of these rows for any `samples`, and `samples` of
- * them for its warm-up. The same request gives the same scores.
+ * influence the choice. `movement` and `alps` draw half of these rows for any `samples`, and
+ * `samples` of them for their warm-up. The same request gives the same scores.
  *
  * @throws INVALID_INPUT for a bad option, bad rows or labels; FAILED if a loss or a score is not
  *   finite; CANCELLED by `signal`, within a batch
@@ -57,7 +64,7 @@ export async function* scoreHeads(
       readSample(checkpoint, request, { ...options, maxLength }),
     );
     for (const message of warnings) yield { kind: 'warning', message };
-    if (request.strategy !== 'movement' && data.sampleIds.length < options.samples) {
+    if (!trainsHalfAnEpoch(request.strategy) && data.sampleIds.length < options.samples) {
       const message = `${data.path} has ${data.rows} rows to score with, fewer than the ${options.samples} to sample: all are used`;
       yield { kind: 'warning', message };
     }
@@ -65,12 +72,7 @@ export async function* scoreHeads(
     const { seed } = options;
     const tokens = new TokenRows(checkpoint);
     const scoring: Scoring = { tf, checkpoint, tokens, outputs, objective: { problem: labels.problem }, seed, signal };
-    const first = options.samples;
-    const warmed = yield* warmUp(scoring, {
-      encoded: rows.encoded.slice(0, first),
-      targets: Array.from(rows.targets).slice(0, first),
-    });
-    const { scores, scoresStderr } = yield* WAYS[request.strategy](scoring, rows, warmed.head);
+    const { scores, scoresStderr, warmUp } = yield* scored(scoring, rows, request.strategy, options.samples);
     return {
       schemaVersion: 1,
       strategy: request.strategy,
@@ -81,13 +83,28 @@ export async function* scoreHeads(
       samples: data.sampleIds.length,
       scores,
       scoresStderr,
-      warmUp: warmed.warmUp,
+      warmUp,
       deviceUsed: deviceOf(tf),
       elapsedSeconds: (performance.now() - started) / 1000,
     };
   } finally {
     checkpoint.close();
   }
+}
+
+/** Warms up a task head on the first rows, if the strategy needs one, and scores. */
+async function* scored(
+  scoring: Scoring,
+  rows: ScoredRows,
+  strategy: ScoreStrategy,
+  first: number,
+): AsyncGenerator<ScoreEvent, Scored & Pick<HeadScores, 'warmUp'>> {
+  if (strategy === 'contrast') return { ...(yield* contrastScores(scoring, rows)), warmUp: null };
+  const warmed = yield* warmUp(scoring, {
+    encoded: rows.encoded.slice(0, first),
+    targets: Array.from(rows.targets).slice(0, first),
+  });
+  return { ...(yield* WAYS[strategy](scoring, rows, warmed.head)), warmUp: warmed.warmUp };
 }
 
 async function readSample(
@@ -97,8 +114,12 @@ async function readSample(
 ): Promise<{ labels: LabelSet; data: ReportData; rows: ScoredRows; warnings: string[] }> {
   const whole = await readDataset(train, 'labels');
   const labels = fitLabels(whole);
+  const noClasses = NO_CLASSES[labels.problem];
+  if (strategy === 'contrast' && noClasses !== undefined) {
+    throw invalidInput(`strategy contrast needs rows of one class each, and ${noClasses}: choose another strategy`);
+  }
   const kept = holdOut(strataOf(encodeLabels(whole, labels), labels), seed).train;
-  const drawn = strategy === 'movement' ? Math.ceil(kept.length / 2) : samples;
+  const drawn = trainsHalfAnEpoch(strategy) ? Math.ceil(kept.length / 2) : samples;
   const sample = drawSample(kept.length, drawn, seed);
   const dataset = selectRows(
     whole,

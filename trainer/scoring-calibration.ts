@@ -4,7 +4,7 @@ import { within } from '../foundation/errors';
 import { peakResidentBytes } from '../foundation/process-memory';
 import type { StageProgress } from '../foundation/progress';
 import { timedStages } from '../foundation/stage-times';
-import type { ScoreStrategy } from '../heads/scores';
+import { type ScoreStrategy, trainsHalfAnEpoch } from '../heads/scores';
 import { trialSequences } from '../model/trial-size';
 import { scoreHeads } from './score';
 import type { TensorFlow } from './session';
@@ -34,9 +34,9 @@ export async function* calibrateScoring(
   const { model, train, selection } = request;
   const options: ScoreOptions = scoreOptions(request.scoring);
   const samples = Math.min(options.samples, await within('model', () => trialSequences(model)));
-  // Tuning all heads for half an epoch takes long. `movement` warms up as `gradient` does, so that
-  // is measured, and its steps are calibrated.
-  const moves = selection.strategy === 'movement';
+  // Tuning all heads for half an epoch takes long. Such a strategy warms up as `gradient` does, so
+  // that is measured, and its steps are calibrated.
+  const moves = trainsHalfAnEpoch(selection.strategy);
   const strategy = moves ? 'gradient' : (selection.strategy as ScoreStrategy);
   const part = yield* timedStages(scoreHeads(tf, { model, train, strategy, options: { ...options, samples } }, signal));
   const { samples: scored, data } = part.result;

@@ -1,16 +1,20 @@
 import type { Objective } from '../delta/objective';
 import { PROBLEMS } from '../delta/problems';
+import type { ScoreEvent } from '../delta/score-options';
 import { tuningOf } from '../delta/tuning';
+import { breathe } from '../foundation/breathe';
+import { StageMeter } from '../foundation/progress';
 import type { HeadScores } from '../heads/scores';
 import type { Checkpoint } from '../model/checkpoint';
 import { allHeads } from './head-slices';
-import type { LabelledRows } from './inputs';
+import { type LabelledRows, targetsOf } from './inputs';
 import type { ParameterLayout } from './parameters';
 import { FreshRows, type HiddenRows } from './prefix';
 import { Program } from './program';
 import type { TensorFlow } from './session';
 import type { TokenRows } from './token-rows';
 import { trainable } from './trainable';
+import { type Schedule, Training } from './training';
 
 /** Common parts of all scorings. */
 export interface Scoring {
@@ -42,6 +46,12 @@ export interface WholeTraining {
   hidden: HiddenRows;
 }
 
+/** Checkpoint whose network drops nothing out. */
+export const withoutDropout = (checkpoint: Checkpoint): Checkpoint => ({
+  ...checkpoint,
+  config: { ...checkpoint.config, hiddenDropout: 0, attentionDropout: 0, classifierDropout: 0 },
+});
+
 /**
  * Creates a training of every head with the given task head. The caller closes the program.
  *
@@ -49,10 +59,7 @@ export interface WholeTraining {
  */
 export function wholeTraining(scoring: Scoring, rows: ScoredRows, head: HeadValues, dropout: boolean): WholeTraining {
   const { tf, tokens, outputs, objective, seed } = scoring;
-  const still = { hiddenDropout: 0, attentionDropout: 0, classifierDropout: 0 };
-  const checkpoint: Checkpoint = dropout
-    ? scoring.checkpoint
-    : { ...scoring.checkpoint, config: { ...scoring.checkpoint.config, ...still } };
+  const checkpoint = dropout ? scoring.checkpoint : withoutDropout(scoring.checkpoint);
   const tuning = tuningOf(checkpoint.config, allHeads(checkpoint));
   const { layout, initial } = trainable(checkpoint, tuning, outputs, seed, PROBLEMS[objective.problem].taskHead);
   for (const { name, offset } of layout.slots) {
@@ -61,6 +68,27 @@ export function wholeTraining(scoring: Scoring, rows: ScoredRows, head: HeadValu
   }
   const program = new Program(tf, { checkpoint, tuning, layout, outputs, objective }, initial);
   return { program, layout, initial, hidden: new FreshRows({ program, checkpoint, tokens }, rows.encoded) };
+}
+
+/** Steps of a scoring: their batches, as row numbers, and how they are taken. */
+export type Steps = Pick<Schedule, 'lr' | 'warmup' | 'weightDecay'> & { batches: readonly Int32Array[] };
+
+/** Takes a step on each of the batches. @returns the parameters afterwards // [P] */
+export async function* afterSteps(
+  { seed, signal }: Pick<Scoring, 'seed' | 'signal'>,
+  { program, hidden }: Pick<WholeTraining, 'program' | 'hidden'>,
+  rows: ScoredRows,
+  { batches, ...schedule }: Steps,
+): AsyncGenerator<ScoreEvent, Float32Array> {
+  const training = new Training(program, { ...schedule, steps: batches.length, seed });
+  const meter = new StageMeter('score', batches.length, 'steps');
+  yield meter.at(0);
+  for (const [step, batch] of batches.entries()) {
+    const loss = training.step(hidden.read(batch), targetsOf(rows, batch), step);
+    yield* meter.due(step + 1, { loss });
+    await breathe(signal);
+  }
+  return program.read().parameters;
 }
 
 /** Scores without a standard error, because they are no mean over the sequences. */

@@ -1,5 +1,4 @@
 import type { Target } from '../data/label-reading';
-import { PROBLEMS } from '../delta/problems';
 import type { Tuning } from '../delta/tuning';
 import { concatenated } from '../foundation/concatenated';
 import { architectureOf, runLayers } from '../model/architectures';
@@ -7,6 +6,7 @@ import type { Range } from '../model/operations';
 import { partsOf, type RowBatch, splitAt } from './batch-parts';
 import { ownTargetValues, taskLoss } from './loss';
 import { type LinearUse, TensorFlowNetwork } from './network';
+import { endOf } from './network-end';
 import { NetworkWeights } from './network-weights';
 import { Ops, type Tensor } from './ops';
 import { type PartInputs, partFeeds, partInputs } from './part-inputs';
@@ -50,7 +50,7 @@ export class SequenceGradients {
     const ops = new Ops(tf.precision);
     this.parameters = ops.input('parameters', 'float32', [layout.size]);
     const weights = new NetworkWeights(ops, checkpoint, TASK_HEAD_ALONE, layout.split(ops, this.parameters));
-    const taskHead = architecture.taskHead(config, PROBLEMS[objective.problem].taskHead);
+    const taskHead = endOf(config, objective);
     const lanes = Array.from({ length: parts.lanes ?? lanesOf(tf) }, (_, n) => {
       const inputs = partInputs(ops, config, outputs, n);
       const net = new TensorFlowNetwork(ops, config, weights, inputs);

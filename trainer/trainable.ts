@@ -31,11 +31,11 @@ export function trainable(
   tuning: Tuning,
   outputs: number,
   seed: number,
-  kind: TaskHeadKind = 'sequence',
+  kind: TaskHeadKind | 'none' = 'sequence',
 ): Trainable {
   const { config } = checkpoint;
   const { slices, products = [] } = tuning;
-  const head = taskHeadTensors(config, outputs, kind);
+  const head = kind === 'none' ? [] : taskHeadTensors(config, outputs, kind);
   const ofBase = new Set(
     architectureOf(config)
       .tensors(config)

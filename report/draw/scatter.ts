@@ -18,6 +18,8 @@ export interface Scatter {
   /** Names of the axes; x has powers of ten. */
   x: string;
   y: string;
+  /** Value of x with its unit, in the text of a point. */
+  tip: (x: number) => string;
   points: readonly ScatterPoint[];
 }
 
@@ -31,8 +33,11 @@ const NAMES = { apart: 14, width: 150, way: 30, letter: 6.5 };
 /** Pixels between points with equal numbers, and between the outermost of them at most. */
 const [BESIDE, MOST_BESIDE] = [5, 45];
 
-/** Draws values with intervals over a number that spans powers of ten. */
-export function scatterChart({ title, x, y, points }: Scatter): string {
+/**
+ * Draws values with intervals over a cost that spans powers of ten. A line joins the points that no
+ * other beats at its cost or less.
+ */
+export function scatterChart({ title, x, y, tip: costText, points }: Scatter): string {
   const above = points.map((point) => point.x).filter((value) => value > 0);
   const powers = powersOfTen(above.length > 0 ? [Math.min(...above), 2 * Math.max(...above)] : [1, 10]);
   const ticks = roundTicks(points.flatMap((point) => [point.y, ...(point.interval ?? [])]));
@@ -58,15 +63,28 @@ export function scatterChart({ title, x, y, points }: Scatter): string {
       ? `<path class="curve ${look}" opacity=".6" data-of="${escapeXml(name)}" d="M${places[column].x} ${py(interval[0])}V${py(interval[1])}"/>`
       : '';
     const span = interval ? ` (${interval.map((end) => end.toFixed(4)).join(' to ')})` : '';
-    const tip = `${name}: ${value.toFixed(4)}${span}, ${at.toLocaleString('en-US')} parameters`;
+    const tip = `${name}: ${value.toFixed(4)}${span}, ${costText(at)}`;
     return `${bar}<circle class="${look}" cx="${places[column].x}" cy="${py(value)}" r="4.5" ${markOf({ row: 0, column, of: name, tip })}/>`;
   });
+  const best = frontier(points).map((i) => `${places[i].x} ${py(points[i].y)}`);
+  const line = best.length > 1 ? `<path class="dashed" d="M${best.join('L')}"/>` : '';
   return (
     `<svg xmlns="http://www.w3.org/2000/svg" class="chart scatter" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" role="group" aria-label="${escapeXml(title)}">` +
-    `${rows.join('')}${columns.join('')}<path class="axis" d="M${MARGIN.left} ${bottom}H${right}"/>${marks.join('')}${names(points, places, py)}` +
+    `${rows.join('')}${columns.join('')}<path class="axis" d="M${MARGIN.left} ${bottom}H${right}"/>${line}${marks.join('')}${names(points, places, py)}` +
     `<text class="quiet middle" x="${(MARGIN.left + right) / 2}" y="${HEIGHT - 8}">${escapeXml(x)}</text>` +
     `<text class="quiet" x="${MARGIN.left}" y="11">${escapeXml(y)}</text></svg>`
   );
+}
+
+/** Indices of the points with more y than every other of the same x or less, by their x. */
+function frontier(points: readonly ScatterPoint[]): number[] {
+  const order = [...points.keys()].sort((a, b) => points[a].x - points[b].x || points[b].y - points[a].y);
+  let highest = Number.NEGATIVE_INFINITY;
+  return order.filter((i) => {
+    const isBest = points[i].y > highest;
+    if (isBest) highest = points[i].y;
+    return isBest;
+  });
 }
 
 /** Place of a point, and the right edge of its group. */

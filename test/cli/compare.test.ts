@@ -1,7 +1,9 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { mcnemar } from '../../compare/mcnemar';
 import type { RunRecord } from '../../compare/run-record';
 import type { ComparisonResults } from '../../compare/summary';
+import type { RowAnswers } from '../../delta/inference-options';
 import { temporaryFolder } from '../support/deltas';
 import { asConll, entityRows } from '../support/entity-rows';
 import { fixtures, hifi, startHifi } from './spawn';
@@ -41,7 +43,9 @@ test('a comparison writes a table and files', () => {
   const results = JSON.parse(stdout) as ComparisonResults;
   expect(results).toEqual(read('whole', 'results.json'));
   expect(fs.readdirSync(at('whole')).sort()).toEqual([
+    'predictions',
     'report.html',
+    'results-seconds.svg',
     'results.csv',
     'results.json',
     'results.md',
@@ -78,6 +82,26 @@ test('a comparison writes a table and files', () => {
     // 6 of the later seed's 28 rows chose the learning rate, so they are in no test.
     expect(later).toMatchObject({ seed: 1, lr, test: { rows: 62 }, rows: { train: 20, dev: 12 } });
   }
+
+  // Every tested run has an answer for each test row, and the pair is compared on both seeds.
+  const answersOf = (contestant: string, seed: number, lr: number | null) =>
+    read<RowAnswers>('whole', 'predictions', `${contestant}-seed${seed}-lr${lr}.json`);
+  const [first, second] = results.standings.map(({ contestant, lr, values }) =>
+    [0, 1].map((seed) => {
+      const { predicted, right } = answersOf(contestant, seed, lr);
+      expect(predicted).toHaveLength(seed === 0 ? 68 : 62);
+      expect([...right!].filter((digit) => digit === '1').length / predicted.length).toBeCloseTo(values[seed], 12);
+      return right!;
+    }),
+  );
+  expect(fs.readdirSync(at('whole', 'predictions'))).toHaveLength(4);
+  expect(results.answers).toEqual([
+    {
+      ...{ first: results.standings[0].contestant, second: results.standings[1].contestant },
+      seeds: [0, 1].map((seed) => ({ seed, ...mcnemar(first[seed], second[seed]) })),
+    },
+  ]);
+
   // `random` draws other heads with another seed.
   const masks = runsOf('whole').flatMap((name) => {
     const { contestant, test, heads } = read<RunRecord>('whole', 'runs', name);
@@ -242,6 +266,7 @@ test.each([
   [['--rows', '55'], /--rows is 55, and 12 more are needed as dev rows; the training file has 60 rows$/],
   [['--k', '6'], /k is 6; it must be 1 to 5: a layer of this model has 5 heads$/],
   [['--regression', '--strategies', 'logistic'], /logistic needs classes, .* remove it from --strategies$/],
+  [['--regression', '--strategies', 'contrast'], /contrast needs classes, and the labels are numbers: remove it/],
   [['--test', path.join(fixtures, 'tiny-data/pairs.tsv')], /no column "sentence" in the header/],
 ])('%j ends with 2 and one line, and writes nothing', (change, line) => {
   const { status, stdout, stderr } = hifi(...words(at('never')), ...change);

@@ -75,7 +75,7 @@ test('bash lists all choices', async () => {
   ];
   const typed = lines.map((line) => `${line}\r`).join('');
   const { shown } = await onTerminal('exec bash --norc --noprofile -i', { typed, cwd: scratch, columns: 60 });
-  for (const name of ['gradient', 'grad-l1', 'fisher', 'movement'])
+  for (const name of ['gradient', 'grad-l1', 'fisher', 'movement', 'alps', 'gate', 'contrast'])
     expect(shown).toMatch(new RegExp(`^${name} |  ${name}`, 'm'));
   expect(shown).not.toMatch(/magnitude/);
 });

@@ -113,7 +113,7 @@ test('pointing at a part shows its value and marks its method in every chart', (
     const marked = await near(page).evaluateAll((all) =>
       all.map((each) => each.closest('svg')!.getAttribute('aria-label')!),
     );
-    expect(new Set(marked).size).toBe(6); // score, difference, numbers, seconds, memory, rates
+    expect(new Set(marked).size).toBe(7); // score, difference, both costs, seconds, memory, rates
     await page.mouse.move(3, 3);
     expect([await tip.isVisible(), await near(page).count()]).toEqual([false, 0]);
     await chart(page, 'Dev matthews').locator('[data-at="0.2"]').hover();

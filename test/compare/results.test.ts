@@ -1,4 +1,5 @@
 import { metricOverParameters } from '../../compare/figures';
+import { answersTable } from '../../compare/html-tables';
 import type { RunRecord } from '../../compare/run-record';
 import { type ComparisonSettings, differenceOf } from '../../compare/settings';
 import { summarise } from '../../compare/summary';
@@ -71,6 +72,22 @@ test('results.md and results.csv have the standings', () => {
     'hifi,0,0.001,0.2,4000,1000',
     'hifi,1,0.001,0.3,4000,1000',
   ]);
+});
+
+test('answers are shown from the side of the asked method', () => {
+  const pair = { first: 'hifi', second: 'random' } as const;
+  const seeds = [
+    { seed: 0, onlyFirst: 1200, onlySecond: 3, p: 1e-9, rule: 'chi-square' },
+    { seed: 2, onlyFirst: 5, onlySecond: 3, p: 0.7265625, rule: 'exact' },
+  ] as const;
+  const table = (method: 'hifi' | 'random') =>
+    answersTable({ ...results, answers: [{ ...pair, seeds: [...seeds] }] }, method);
+  const cells = (html: string) => [...html.matchAll(/<t[dh](?: [^>]*)?>([^<]*)</g)].map(([, text]) => text);
+  expect(cells(table('hifi'))).toEqual([
+    ...['hifi : other', 'seed 0', 'seed 1', 'seed 2'],
+    ...['random', '1,200 : 3, p &lt; 0.0001', '–', '5 : 3, p 0.7266'],
+  ]);
+  expect(cells(table('random')).slice(4)).toEqual(['hifi', '3 : 1,200, p &lt; 0.0001', '–', '3 : 5, p 0.7266']);
 });
 
 test('the chart names every method and has its own colours and background', () => {

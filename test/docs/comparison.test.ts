@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { metricOverParameters } from '../../compare/figures';
+import { metricOverParameters, metricOverSeconds } from '../../compare/figures';
+import { knownRuns } from '../../compare/known-runs';
 import type { RunRecord } from '../../compare/run-record';
 import { type ComparisonResults, type Standing, summarise } from '../../compare/summary';
 import { markdownOf } from '../../compare/tables';
@@ -32,7 +33,7 @@ function testedRuns(name: string, { standings, seeds }: ComparisonResults): RunR
   );
 }
 
-test.each(names)('%s: table and chart follow from the stored runs', (name) => {
+test.each(names)('%s: table and charts follow from the stored runs', (name) => {
   const results = resultsOf(name);
   const { settings, reference, standings } = results;
   const summary = summarise(settings, testedRuns(name, results), reference);
@@ -42,6 +43,8 @@ test.each(names)('%s: table and chart follow from the stored runs', (name) => {
   expect({ ...summary, standings }).toEqual(results);
   expect(textOf('docs/comparison', name, 'results.md')).toBe(markdownOf(results));
   expect(textOf('docs/comparison', name, 'results.svg')).toBe(svgFile(metricOverParameters(results)));
+  const overSeconds = svgFile(metricOverSeconds(results, knownRuns(path.join(folder, name), results)));
+  expect(textOf('docs/comparison', name, 'results-seconds.svg')).toBe(overSeconds);
 });
 
 test('docs/comparison/README.md has each table, and the command that made it', () => {

@@ -5,6 +5,7 @@ import type { Prediction } from '../../delta/inference-options';
 import type { OnnxModel } from '../../delta/onnx-folder';
 import type { EpochMetrics, RateChoice, TrainEvent, TrainMetrics } from '../../delta/training-options';
 import type { StageProgress } from '../../foundation/progress';
+import type { HeadScores } from '../../heads/scores';
 import { ONNX_DTYPES } from '../../model/onnx-dtype';
 import { artifactMessage, artifactOf } from '../../proto/artifact';
 import { datasetMessage, givenRowsOf } from '../../proto/dataset';
@@ -191,10 +192,11 @@ describe('both conversions preserve', () => {
     );
   });
 
-  it('scores, of one sequence too', () => {
+  it('scores, of one sequence too, and without a task head', () => {
     const scores = sampleScores();
     const none = { ...scores, scoresStderr: scores.scores.map((row) => row.map(() => null)) };
-    for (const each of [scores, none]) {
+    const headless: HeadScores = { ...none, strategy: 'contrast', warmUp: null };
+    for (const each of [scores, none, headless]) {
       const message = crossed(HeadScoresSchema, scoresMessage({ scores: each, warnings: ['few'] }));
       expect(scoresOf(message)).toEqual({ scores: each, warnings: ['few'] });
     }

@@ -40,7 +40,7 @@ async function gatedCase(name: string, edited: (checkpoint: Checkpoint) => Check
   const outputs: number = golden.classes;
   const program = new Program(
     tf,
-    { checkpoint, tuning, layout, outputs, objective: { problem }, gated: true },
+    { checkpoint, tuning, layout, outputs, objective: { problem }, gates: 'fed' },
     initial,
   );
   const rows = golden.gradientBatch.map((row: number) => golden.rows[row]);

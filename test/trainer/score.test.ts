@@ -7,10 +7,12 @@ import type { HeadScores } from '../../heads/scores';
 import { loadTensorFlow } from '../../infra/tensorflow';
 import { openCheckpoint } from '../../model/checkpoint';
 import { SafetensorsFile } from '../../model/safetensors';
+import { contrastScores } from '../../trainer/contrast-scores';
+import { gateOffsets, gateTraining } from '../../trainer/gate-scores';
 import { meanGradientScores } from '../../trainer/mean-gradient';
-import { moved } from '../../trainer/movement';
+import { CHANGES } from '../../trainer/movement';
 import { scoreHeads } from '../../trainer/score';
-import { type Scoring, wholeTraining } from '../../trainer/scoring';
+import { afterSteps, type Scoring, wholeTraining } from '../../trainer/scoring';
 import { SequenceGradients, TASK_HEAD_ALONE } from '../../trainer/sequence-gradients';
 import { TokenRows } from '../../trainer/token-rows';
 import { trainable } from '../../trainer/trainable';
@@ -28,6 +30,10 @@ interface Case {
   meanL1: number[][]; // [L][H]
   batches: number[][];
   moved: number[][]; // [L][H]
+  alps: number[][]; // [L][H]
+  gated: number[][]; // [L][H]
+  classes: number[];
+  contrast: number[][]; // [L][H]
 }
 const cases: Case[] = JSON.parse(fs.readFileSync(path.join(FIXTURES, 'score.golden.json'), 'utf8'));
 const tf = loadTensorFlow();
@@ -84,16 +90,36 @@ describe.each(cases.map((each) => [each.case, each] as const))('%s', (name, gold
     scoring.checkpoint.close();
   });
 
-  test('moves each head as far as AdamW does', async () => {
+  test('moves each head as far as AdamW does, by both distances', async () => {
     const { scoring, head } = await prepare(name);
     const before = tf.getNumOfTensors();
     const whole = wholeTraining(scoring, labelled(golden, scoring), head, false);
-    const batches = golden.batches.map((batch) => Int32Array.from(batch));
-    const rate = { lr: 2e-3, warmup: 0.06, weightDecay: 0 };
-    const { scores } = await last(moved(scoring, whole, labelled(golden, scoring), batches, rate));
+    const after = await last(afterSteps(scoring, whole, labelled(golden, scoring), stepsOf(golden)));
     whole.program.close();
     expect(tf.getNumOfTensors()).toBe(before);
-    near(scores, golden.moved, 1e-3);
+    near(CHANGES.movement(scoring, whole, after), golden.moved, 1e-3);
+    near(CHANGES.alps(scoring, whole, after), golden.alps, 1e-3);
+    scoring.checkpoint.close();
+  });
+
+  test('trains all gates as AdamW does, with the L1 term', async () => {
+    const { scoring, head } = await prepare(name);
+    const before = tf.getNumOfTensors();
+    const gates = gateTraining(scoring, labelled(golden, scoring), head, 0.05);
+    const after = await last(afterSteps(scoring, gates, labelled(golden, scoring), stepsOf(golden)));
+    gates.program.close();
+    expect(tf.getNumOfTensors()).toBe(before);
+    near(gateOffsets(scoring.checkpoint.config, gates.layout, after), golden.gated, 1e-3);
+    scoring.checkpoint.close();
+  });
+
+  test('has the squared gradient of the contrastive loss of all rows', async () => {
+    const { scoring } = await prepare(name);
+    const before = tf.getNumOfTensors();
+    const rows = { ...labelled(golden, scoring), targets: golden.classes };
+    const { scores } = await last(contrastScores(scoring, rows));
+    expect(tf.getNumOfTensors()).toBe(before);
+    near(scores, golden.contrast, 1e-3);
     scoring.checkpoint.close();
   });
 });
@@ -120,6 +146,11 @@ async function prepare(name: string): Promise<{ scoring: Scoring; head: Map<stri
 const labelled = ({ rows }: Case, { objective }: Scoring) => ({
   encoded: [...rowsFor(rows, objective.problem)],
   targets: rows.map(({ label }) => targetOf(label, objective.problem)),
+});
+
+const stepsOf = ({ batches }: Case) => ({
+  batches: batches.map((batch) => Int32Array.from(batch)),
+  ...{ lr: 2e-3, warmup: 0.06, weightDecay: 0 },
 });
 
 async function last<Result>(run: AsyncGenerator<unknown, Result>): Promise<Result> {
@@ -171,7 +202,7 @@ test('a scoring tells its stages, leaves no tensor and is a pure function of its
     warmUp: { epochs: 30, steps: 30 },
   });
   expect(new Set(scores.data.sampleIds).size).toBe(20);
-  expect(scores.warmUp.lastLoss).toBeLessThan(scores.warmUp.firstLoss);
+  expect(scores.warmUp!.lastLoss).toBeLessThan(scores.warmUp!.firstLoss);
   for (const row of scores.scores) {
     expect(row).toHaveLength(5);
     for (const score of row) expect(score).toBeGreaterThan(0);
@@ -189,6 +220,8 @@ test.each([
   ['fisher', 20],
   ['grad-l1', 20],
   ['movement', 27], // half of the 54 rows that are not held out
+  ['alps', 27],
+  ['gate', 20],
 ] as const)('%s: stages, scores of all heads, no tensor left, the same again', async (strategy, sequences) => {
   const before = tf.getNumOfTensors();
   const { events, scores } = await finish(request({ strategy }));
@@ -205,6 +238,32 @@ test.each([
   const { elapsedSeconds: _a, ...first } = scores;
   const { elapsedSeconds: _b, ...again } = (await finish(request({ strategy }))).scores;
   expect(again).toEqual(first);
+});
+
+test('contrast needs no task head: no warm-up and no prefix, and rows of any order', async () => {
+  const before = tf.getNumOfTensors();
+  const { events, scores } = await finish(request({ strategy: 'contrast' }));
+  expect(tf.getNumOfTensors()).toBe(before);
+  expect(events.flatMap((event) => (event.kind === 'progress' ? [event.stage] : []))).toEqual(
+    Array(events.length).fill('score'),
+  );
+  expect(events.at(-1)).toMatchObject({ stage: 'score', done: 40, total: 40 }); // embeddings, then gradients
+  expect(scores).toMatchObject({ strategy: 'contrast', samples: 20, warmUp: null });
+  for (const score of scores.scores.flat()) expect(score).toBeGreaterThan(0);
+});
+
+test('contrast refuses rows without one class each, and classes of one row', async () => {
+  const numbers = { path: path.join(TINY_DATA, 'pairs.tsv'), textColumns: ['text_a'], labelColumn: 'score' };
+  await expect(
+    finish(request({ strategy: 'contrast', train: { ...numbers, regression: true } })),
+  ).rejects.toMatchObject({
+    code: 'INVALID_INPUT',
+    message: 'strategy contrast needs rows of one class each, and the labels are numbers: choose another strategy',
+  });
+  await expect(finish(request({ strategy: 'contrast', options: { samples: 1 } }))).rejects.toMatchObject({
+    code: 'INVALID_INPUT',
+    message: 'strategy contrast needs two rows of one class; no class of the sampled rows has two',
+  });
 });
 
 test('the standard error is that of the mean over the sequences', async () => {

@@ -102,7 +102,7 @@ test('named entities: trained, scored, predicted, exported', async () => {
   });
   expect(byOnnx).toEqual(tags);
 
-  for (const strategy of ['gradient', 'fisher', 'grad-l1', 'movement'] as const) {
+  for (const strategy of ['gradient', 'fisher', 'grad-l1', 'movement', 'gate'] as const) {
     const scoring = scoreHeads(tf, {
       model,
       train,

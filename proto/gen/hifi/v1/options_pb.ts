@@ -135,7 +135,8 @@ export const AnalysisOptionsSchema: GenMessage<AnalysisOptions> = /*@__PURE__*/
 export type SelectionOptions = Message<"hifi.v1.SelectionOptions"> & {
   /**
    * Strategy: hifi, hifi-mid-top, random, bottom, magnitude, activation, richness-only,
-   * correlation-only, gradient, grad-l1, fisher, movement, all or none. Default: hifi.
+   * correlation-only, gradient, grad-l1, fisher, movement, alps, gate, contrast, all or none.
+   * Default: hifi.
    *
    * @generated from field: optional string strategy = 1;
    */

@@ -100,7 +100,7 @@ export type ScoreHeadsRequest = Message<"hifi.v1.ScoreHeadsRequest"> & {
   train?: TextDataset | undefined;
 
   /**
-   * Strategy: gradient, grad-l1, fisher or movement. Default: gradient.
+   * Strategy: gradient, grad-l1, fisher, movement, alps, gate or contrast. Default: gradient.
    *
    * @generated from field: optional string strategy = 3;
    */
@@ -212,7 +212,8 @@ export type HeadScores = Message<"hifi.v1.HeadScores"> & {
   options?: ScoreOptions | undefined;
 
   /**
-   * Number of scored sequences: those requested, or for movement half of the training rows.
+   * Number of scored sequences: those requested, or for movement and alps half of the training
+   * rows.
    *
    * @generated from field: uint32 samples = 8;
    */
@@ -224,21 +225,24 @@ export type HeadScores = Message<"hifi.v1.HeadScores"> & {
    * grad-l1: L1 norm of the mean gradient of the head's trainable parameters.
    * fisher: mean over the sequences of the sum of the squared gradient.
    * movement: norm of the head's change after half an epoch with all heads tuned.
+   * alps: distance of the head's softmaxed weights before and after that half epoch.
+   * gate: |gate − 1|, after all gates were trained together.
+   * contrast: sum of the squared gradient of a supervised contrastive loss.
    *
    * @generated from field: repeated double scores = 9;
    */
   scores: number[];
 
   /**
-   * Standard error of a mean over the sequences, [layers · heads]. Empty for a single sequence, and
-   * for grad-l1 and movement, which are no such means.
+   * Standard error of a mean over the sequences, [layers · heads]: of gradient and fisher. Empty
+   * for a single sequence, and for other strategies.
    *
    * @generated from field: repeated double scores_stderr = 10;
    */
   scoresStderr: number[];
 
   /**
-   * Preceding training of the task head.
+   * Preceding training of the task head. Absent for contrast, which has no task head.
    *
    * @generated from field: hifi.v1.WarmUp warm_up = 11;
    */
