@@ -8,7 +8,7 @@ import { STRATEGIES } from '../heads/mask';
 import { RANKING_DEFAULTS, type RankingOptions } from '../heads/ranking';
 import { rankingScope, SELECTION_DEFAULTS, type SelectionOptions } from '../heads/select';
 import { classWeights, wordOrWeights } from './class-weights';
-import { aPath, decimal, decimalOr, type FlagParser, oneOf, wholeNumber, wholeNumberOr } from './flag-values';
+import { aPath, aTune, decimal, decimalOr, type FlagParser, oneOf, wholeNumber, wholeNumberOr } from './flag-values';
 
 /** Flags as commander parses them, with names in camel case. */
 export type Flags = Record<string, unknown>;
@@ -168,13 +168,12 @@ export function addSizeFlags(command: Command): void {
     'instead of --k: the best heads of the whole model, as many as do not exceed this share of its parameters',
     decimal('--budget', 'a number above 0, at most 1', (value) => value > 0 && value <= 1),
   );
-  add(
-    command,
-    '--tune <what>',
-    'tuned parts of the selected heads: query, key and value (qkv), or their output too (qkvo)',
-    oneOf('--tune', ['qkv', 'qkvo']),
-    SELECTION_DEFAULTS.tune,
-  );
+  addTuneFlag(command, 'tuned matrices of the selected heads');
+}
+
+function addTuneFlag(command: Command, what: string): void {
+  const letters = 'letters of q (query), k (key), v (value) and o (output)';
+  add(command, '--tune <letters>', `${what}: ${letters}`, aTune('--tune'), SELECTION_DEFAULTS.tune);
 }
 
 /** Adds `--k`. Its default is shown but not set, so that `--budget` can exclude a given `--k`. */
@@ -201,13 +200,14 @@ export function addScoreFlags(command: Command, strategies: readonly string[]): 
   const { samples, maxLength, seed } = SCORE_DEFAULTS;
   add(command, '--strategy <name>', strategies.join(', '), oneOf('--strategy', strategies), strategies[0]);
   add(command, '--samples <sequences>', 'sequences to score on', wholeNumber('--samples', 1), samples);
+  addTuneFlag(command, 'matrices whose training is scored; gradient does not depend on them');
   addMaxLengthFlag(command, maxLength);
   addSeedFlag(command, seed);
 }
 
 export function scoreFlags(flags: Flags): ScoreOptions {
-  const { samples, maxLength, seed } = flags as unknown as ScoreOptions;
-  return { samples, maxLength, seed, ...engineFlags(flags) };
+  const { samples, tune, maxLength, seed } = flags as unknown as ScoreOptions;
+  return { samples, tune, maxLength, seed, ...engineFlags(flags) };
 }
 
 // ---- training ----

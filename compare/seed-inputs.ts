@@ -69,8 +69,8 @@ export class SeedInputs {
     const file = path.join(this.folder, `scores-${strategy}.json`);
     const stored = this.scores.get(strategy) ?? readIfWhole(file, readScores);
     if (stored) return stored;
-    const { model, training, samples, engine } = this.request;
-    const options = { ...engine, samples, maxLength: training.maxLength, seed: this.seed };
+    const { model, training, samples, tune, engine } = this.request;
+    const options = { ...engine, samples, tune, maxLength: training.maxLength, seed: this.seed };
     const scores = yield* progressOf(scoreHeads({ model, train: this.rows.train, strategy, options }, signal));
     writeJson(file, scores);
     this.scores.set(strategy, scores);

@@ -1,5 +1,5 @@
 import type { TrainOptions } from '../delta/training-options';
-import type { Tune } from '../heads/mask';
+import type { Tune } from '../heads/tune';
 import type { TrainingSize } from './split';
 
 /**

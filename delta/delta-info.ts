@@ -4,6 +4,7 @@ import type { LabelSet } from '../data/problem';
 import { sortedKeys } from '../foundation/canonical-json';
 import { invalidInput } from '../foundation/errors';
 import type { Mask } from '../heads/mask';
+import { TUNE_RULE, TUNES } from '../heads/tune';
 import type { TaskHeadKind, TensorPart } from '../model/architecture';
 import type { ModelConfig } from '../model/config';
 import { PROBLEMS, problemStoredAs, STORED_PROBLEMS, type StoredProblem } from './problems';
@@ -56,7 +57,7 @@ const mask = z.looseObject({
   schemaVersion: z.literal(1, '1'),
   model: z.object({ name: text, sha256: text }),
   strategy: text,
-  tune: z.enum(['qkv', 'qkvo', WHOLE_MODEL], '"qkv" or "qkvo"'),
+  tune: z.enum([...TUNES, WHOLE_MODEL], TUNE_RULE),
   heads: z.array(z.object({ layer: index, head: index, score: number })),
   trainableParameters: index,
   totalParameters: index,

@@ -1,6 +1,8 @@
 import { invalidInput } from '../foundation/errors';
+import type { HeadPlace } from '../heads/head-groups';
 import { checkedHeads, type Mask } from '../heads/mask';
-import type { TaskHeadKind, TensorPart } from '../model/architecture';
+import { rolesOf, type Tune } from '../heads/tune';
+import type { HeadSlice, TaskHeadKind, TensorPart } from '../model/architecture';
 import { architectureOf } from '../model/architectures';
 import type { Checkpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
@@ -35,14 +37,27 @@ export function tunedSlices(
   { heads, tune }: Pick<Mask, 'heads' | 'tune'>,
   further: readonly TensorPart[] = [],
 ): Slice[] {
-  const { headSlices, tensors } = architectureOf(config);
-  const shapes = new Map(tensors(config).map(({ name, shape }) => [name, shape]));
-  const owned = checkedHeads(heads, config).flatMap(({ layer, head }) => headSlices(config, layer, head));
+  const shapes = new Map(
+    architectureOf(config)
+      .tensors(config)
+      .map(({ name, shape }) => [name, shape]),
+  );
+  const owned = checkedHeads(heads, config).flatMap((place) => tunedParts(config, tune, place));
   const byTensor = new Map<string, TensorPart[]>();
-  for (const part of [...owned.filter(({ role, inert }) => !inert && (tune !== 'qkv' || role !== 'o')), ...further]) {
-    byTensor.set(part.tensor, [...(byTensor.get(part.tensor) ?? []), part]);
+  for (const part of [...owned, ...further]) {
+    const parts = byTensor.get(part.tensor) ?? [];
+    byTensor.set(part.tensor, parts);
+    parts.push(part);
   }
   return [...byTensor].map(([tensor, parts]) => sliceOf(parts, shapes.get(tensor)));
+}
+
+/** Parts that a head owns of the tuned matrices and of their biases that have a gradient. */
+export function tunedParts(config: ModelConfig, tune: Tune, { layer, head }: HeadPlace): HeadSlice[] {
+  const roles = new Set(rolesOf(tune));
+  return architectureOf(config)
+    .headSlices(config, layer, head)
+    .filter(({ role, inert }) => !inert && roles.has(role));
 }
 
 /** Slice of all parts of a tensor. Ranges that several heads share count once. */

@@ -1,4 +1,5 @@
 import { invalidPart, invalidValue } from '../foundation/errors';
+import type { Tune } from './tune';
 
 /** Strategies for choosing heads (docs/method.md). */
 export const STRATEGIES = [
@@ -19,9 +20,6 @@ export const STRATEGIES = [
 ] as const;
 /** One of {@link STRATEGIES}. */
 export type Strategy = (typeof STRATEGIES)[number];
-
-/** Tuned matrices of a chosen head: its rows of W_Q, W_K, W_V, or those and its columns of W_O. */
-export type Tune = 'qkv' | 'qkvo';
 
 /** Chosen head. */
 export interface MaskHead {

@@ -1,4 +1,5 @@
 import type { PerHead, ReportData, ReportModel } from './head-report';
+import type { Tune } from './tune';
 
 /**
  * Strategies whose scores need gradients. `hifi score` computes them, not the analysis
@@ -28,14 +29,16 @@ export interface HeadScores {
     samples: number;
     /** Number of tokens to which a sequence was truncated. */
     maxLength: number;
+    /** Matrices whose training was scored. `gradient` does not depend on them. */
+    tune: Tune;
   };
   /** Seed for drawing the sample and for the task head. */
   seed: number;
   /** Number of scored sequences, n. */
   samples: number;
   /**
-   * Scores, ≥ 0. g is the gradient with respect to what tuning would change: the head's rows of
-   * W_Q, W_K and W_V and of the biases of Q and V.
+   * Scores, ≥ 0. g is the gradient with respect to what tuning would change: the head's rows and
+   * columns of the matrices of `options.tune`, and the rows' biases that have a gradient.
    *
    * - `gradient`: mean over the sequences of |∂loss/∂gate| (Michel et al. 2019).
    * - `grad-l1`: ‖E g‖₁, as SHiRA-Grad (Bhardwaj et al. 2024) chooses single parameters.

@@ -1,12 +1,13 @@
 import { z } from 'zod';
 import { invalidInput, invalidPart, invalidValue } from '../foundation/errors';
 import type { HeadParameters, HeadReport, PerHead, ReportModel, Scope } from './head-report';
-import { type Mask, type MaskHead, STRATEGIES, type Strategy, type Tune } from './mask';
-import { numberIn, optionsCheck, seedRule, wholeFrom1 } from './options';
+import { type Mask, type MaskHead, STRATEGIES, type Strategy } from './mask';
+import { numberIn, optionsCheck, seedRule, tuneRule, wholeFrom1 } from './options';
 import { RANKING_DEFAULTS, RANKING_RULES, type RankingOptions, rankHeads } from './ranking';
 import { byScore, TIE } from './score-order';
 import { type HeadScores, isScoreStrategy } from './scores';
 import { seededScores } from './seeded-order';
+import { type HeadRole, rolesOf, type Tune } from './tune';
 
 /** Options of choosing heads (docs/method.md). */
 export interface SelectionOptions extends RankingOptions {
@@ -21,7 +22,7 @@ export interface SelectionOptions extends RankingOptions {
    * chooses the best heads of the whole model; the graph has scope `model`, and `scope` is ignored.
    */
   budget?: number;
-  /** Tuned matrices of each head. */
+  /** Tuned matrices of each head: letters of `qkvo`. */
   tune: Tune;
   /** Seed of strategy `random`; unsigned 32-bit. */
   seed: number;
@@ -39,7 +40,7 @@ export const SELECTION_DEFAULTS: SelectionOptions & Required<Pick<SelectionOptio
 /** Rules for the options that do not depend on the model. */
 const RULES = {
   strategy: z.enum(STRATEGIES, `one of ${STRATEGIES.join(', ')}`),
-  tune: z.enum(['qkv', 'qkvo'], 'qkv or qkvo'),
+  tune: tuneRule,
   seed: seedRule,
   ...RANKING_RULES,
 };
@@ -63,7 +64,12 @@ export type SelectionInput = Pick<HeadReport, 'richness' | 'correlation' | 'acti
 };
 
 /** Part of scores.json from which a selection is computed. */
-export type ScoredHeads = Pick<HeadScores, 'scores'> & { strategy: Strategy; model: SelectionInput['model'] };
+export type ScoredHeads = Pick<HeadScores, 'scores'> & {
+  strategy: Strategy;
+  model: SelectionInput['model'];
+  /** Absent for scores that suit any choice of matrices. */
+  options?: Pick<HeadScores['options'], 'tune'>;
+};
 
 /**
  * Chooses the heads to tune (HiFi §3; docs/method.md). In each layer it takes the k best by the
@@ -124,12 +130,11 @@ export const rankingScope = ({ budget, scope }: Pick<SelectionOptions, 'budget' 
 type HeadSizes = Pick<ReportModel, 'heads' | 'headDim' | 'hiddenSize' | 'parameters' | 'headParameters'>;
 
 /**
- * Number of trainable parameters of one head alone: its rows of W_Q, W_K and W_V and of their
- * biases that have a gradient (docs/method.md). `qkvo` adds its columns of W_O.
+ * Number of trainable parameters of one head alone: its rows of the tuned matrices W_Q, W_K and W_V
+ * and of their biases that have a gradient, and its columns of W_O (docs/method.md).
  */
 export function parametersPerHead(model: Pick<HeadSizes, 'headDim' | 'hiddenSize' | 'headParameters'>, tune: Tune) {
-  const { q, k, v, o } = headParametersOf(model);
-  return q + k + v + (tune === 'qkvo' ? o : 0);
+  return numbersOf(headParametersOf(model), rolesOf(tune));
 }
 
 /** Number of trainable parameters of some heads. Rows that heads of a group share count once. */
@@ -138,10 +143,16 @@ export function trainedParameters(
   heads: readonly Pick<MaskHead, 'layer' | 'head'>[],
   tune: Tune,
 ): number {
-  const { k, v, groupSize } = headParametersOf(model);
-  const groups = new Set(heads.map(({ layer, head }) => `${layer}.${Math.floor(head / groupSize)}`));
-  return heads.length * (parametersPerHead(model, tune) - k - v) + groups.size * (k + v);
+  const sizes = headParametersOf(model);
+  const groups = new Set(heads.map(({ layer, head }) => `${layer}.${Math.floor(head / sizes.groupSize)}`));
+  const [ofGroup, ofHead] = [true, false].map((shared) =>
+    rolesOf(tune).filter((role) => (role === 'k' || role === 'v') === shared),
+  );
+  return heads.length * numbersOf(sizes, ofHead) + groups.size * numbersOf(sizes, ofGroup);
 }
+
+const numbersOf = (sizes: HeadParameters, roles: readonly HeadRole[]) =>
+  roles.reduce((sum, role) => sum + sizes[role], 0);
 
 function headParametersOf({
   headDim,
@@ -155,7 +166,7 @@ function headParametersOf({
 /** Scores that a strategy uses, [L][H]. */
 function scoresOf(report: SelectionInput | ScoredHeads, options: SelectionOptions): PerHead {
   const { layers, heads } = report.model;
-  if ('scores' in report) return scoresGiven(report, options.strategy);
+  if ('scores' in report) return scoresGiven(report, options);
   switch (options.strategy) {
     case 'random': {
       const drawn = seededScores(options.seed, layers * heads);
@@ -187,10 +198,14 @@ function scoresOf(report: SelectionInput | ScoredHeads, options: SelectionOption
   }
 }
 
-function scoresGiven(given: ScoredHeads, strategy: Strategy): PerHead {
-  if (given.strategy === strategy) return given.scores;
-  const advice = isScoreStrategy(strategy) ? '' : ', which needs an analysis';
-  throw invalidInput(`the scores are of strategy ${given.strategy}, the requested strategy is ${strategy}${advice}`);
+function scoresGiven(given: ScoredHeads, { strategy, tune }: Pick<SelectionOptions, 'strategy' | 'tune'>): PerHead {
+  if (given.strategy !== strategy) {
+    const advice = isScoreStrategy(strategy) ? '' : ', which needs an analysis';
+    throw invalidInput(`the scores are of strategy ${given.strategy}, the requested strategy is ${strategy}${advice}`);
+  }
+  const scored = given.options?.tune ?? tune;
+  if (scored === tune || strategy === 'gradient') return given.scores;
+  throw invalidInput(`the scores are for tune ${scored}, the selection is for tune ${tune}; score with tune ${tune}`);
 }
 
 /**

@@ -8,6 +8,7 @@ import { readRegularFile } from '../foundation/regular-file';
 import { writeWhole } from '../foundation/whole-file';
 import type { HeadReport } from '../heads/head-report';
 import { checkedMask, type Mask, STRATEGIES } from '../heads/mask';
+import { tuneRule } from '../heads/options';
 import { type HeadScores, SCORE_STRATEGIES } from '../heads/scores';
 import { ONNX_DTYPES } from '../model/onnx-dtype';
 import { errorAnalysisRule } from './error-analysis-rule';
@@ -81,7 +82,8 @@ const scoresSchema: z.ZodType<HeadScores> = object({
   strategy: oneOf(SCORE_STRATEGIES),
   model: measuredModel,
   data: measuredData,
-  options: object({ samples: positive, maxLength: positive }),
+  // Older scores are for Q, K and V.
+  options: object({ samples: positive, maxLength: positive, tune: tuneRule.default('qkv') }),
   seed: count,
   samples: positive,
   scores: list(list(number.min(0, 'a number from 0'))),
@@ -97,7 +99,7 @@ const maskSchema: z.ZodType<Mask> = object({
   strategy: oneOf(STRATEGIES),
   k: count.optional(),
   budget: number.optional(),
-  tune: oneOf(['qkv', 'qkvo']),
+  tune: tuneRule,
   heads: list(object({ layer: count, head: count, score: number })),
   trainableParameters: count,
   totalParameters: positive,

@@ -52,10 +52,13 @@ export interface JobSpec<Rows = DataSource> {
   onnxDtypes: readonly OnnxDtype[];
 }
 
+/** Part of a job on which its scoring depends. */
+export type ScoringSpec = Pick<JobSpec<unknown>, 'analysis' | 'selection' | 'training'>;
+
 /** Settings for gradient scores, without the number of sequences: the analysis determines it. */
-export function scoringOf({ analysis, training }: Pick<JobSpec<unknown>, 'analysis' | 'training'>) {
+export function scoringOf({ analysis, selection, training }: ScoringSpec) {
   const { seed, device, threads } = training;
-  return { maxLength: analysis.maxLength, seed, device, threads };
+  return { tune: selection.tune, maxLength: analysis.maxLength, seed, device, threads };
 }
 
 /** Events that a job emits while it runs. */

@@ -1,4 +1,7 @@
+import type { HeadRole } from '../heads/tune';
 import type { Activation, Operations, QueryTokens } from './operations';
+
+export type { HeadRole };
 
 /** Fields of config.json, checked. */
 export interface ModelConfig {
@@ -84,9 +87,6 @@ export interface ModelTensor {
   /** True for the pooler, which a file may lack. */
   optional?: boolean;
 }
-
-/** Matrices of a head, as `--tune` names them: W_Q, W_K, W_V, W_O. */
-export type HeadRole = 'q' | 'k' | 'v' | 'o';
 
 /** Part of a tensor: rows (output features) or columns (input features). */
 export interface TensorPart {

@@ -1,8 +1,9 @@
 import { create } from '@bufbuild/protobuf';
 import { invalidValue, shown } from '../foundation/errors';
 import type { ReportModel } from '../heads/head-report';
-import { checkedMask, type Mask, type MaskHead, STRATEGIES, type Strategy, type Tune } from '../heads/mask';
-import { trainedParameters } from '../heads/select';
+import { checkedMask, type Mask, type MaskHead, STRATEGIES, type Strategy } from '../heads/mask';
+import { SELECTION_DEFAULTS, trainedParameters } from '../heads/select';
+import { TUNE_RULE, type Tune, tuneOf } from '../heads/tune';
 import { type Mask as MaskMessage, MaskSchema } from './gen/hifi/v1/heads_pb';
 import { present } from './matrix';
 
@@ -28,7 +29,7 @@ export function maskOf(message: MaskMessage | undefined, model: ReportModel, fie
       score,
     }),
   );
-  const tune = oneOf<Tune>(given.tune ?? 'qkv', ['qkv', 'qkvo'], at('tune'));
+  const tune = tuneAt(given.tune ?? SELECTION_DEFAULTS.tune, at('tune'));
   const trainableParameters = trainedParameters(model, heads, tune);
   const mask: Mask = {
     schemaVersion: 1,
@@ -52,6 +53,13 @@ function sizeOf({ k, budget }: MaskMessage, chosen: readonly MaskHead[]): Pick<M
   const perLayer = new Map<number, number>();
   for (const { layer } of chosen) perLayer.set(layer, (perLayer.get(layer) ?? 0) + 1);
   return { k: Math.max(0, ...perLayer.values()) };
+}
+
+/** Reads letters of qkvo. @throws HifiError INVALID_INPUT for any other text */
+export function tuneAt(text: string, field: string): Tune {
+  const tune = tuneOf(text);
+  if (tune !== undefined) return tune;
+  throw invalidValue({ field, value: shown(text), expected: TUNE_RULE });
 }
 
 function oneOf<T extends string>(value: string, allowed: readonly T[], field: string): T {

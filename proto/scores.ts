@@ -53,14 +53,14 @@ export function scoresMessage({ scores: head, warnings }: ScoresWithWarnings): H
 export function scoresOf(message: HeadScoresMessage, field = 'scores'): ScoresWithWarnings {
   const { layers, heads, headDim, scoresStderr } = message;
   const at = (part: string) => `${field}.${part}`;
-  const { samples, maxLength, seed } = scoreOptionsOf(message.options, at('options'));
+  const { samples, maxLength, tune, seed } = scoreOptionsOf(message.options, at('options'));
   const { epochs, steps, lr, firstLoss, lastLoss } = present(message.warmUp, at('warm_up'));
   const scores: HeadScores = {
     schemaVersion: 1,
     strategy: scoreStrategyOf(message.strategy, at('strategy')),
     model: modelOf(message.model, { layers, heads, headDim }, at('model')),
     data: measuredRowsOf(message.data, at('data')),
-    options: { samples, maxLength },
+    options: { samples, maxLength, tune },
     seed,
     samples: message.samples,
     scores: matrixOf(message.scores, layers, heads, at('scores')),

@@ -62,9 +62,10 @@ export async function* scoreHeads(
       yield { kind: 'warning', message };
     }
     const outputs = logitCount(labels);
-    const { seed } = options;
+    const { seed, tune } = options;
     const tokens = new TokenRows(checkpoint);
-    const scoring: Scoring = { tf, checkpoint, tokens, outputs, objective: { problem: labels.problem }, seed, signal };
+    const objective = { problem: labels.problem };
+    const scoring: Scoring = { tf, checkpoint, tokens, outputs, objective, tune, seed, signal };
     const first = options.samples;
     const warmed = yield* warmUp(scoring, {
       encoded: rows.encoded.slice(0, first),
@@ -76,7 +77,7 @@ export async function* scoreHeads(
       strategy: request.strategy,
       model: reportModelOf(checkpoint),
       data,
-      options: { samples: options.samples, maxLength: options.maxLength },
+      options: { samples: options.samples, maxLength: options.maxLength, tune },
       seed: options.seed,
       samples: data.sampleIds.length,
       scores,

@@ -2,6 +2,7 @@ import type { Objective } from '../delta/objective';
 import { PROBLEMS } from '../delta/problems';
 import { tuningOf } from '../delta/tuning';
 import type { HeadScores } from '../heads/scores';
+import type { Tune } from '../heads/tune';
 import type { Checkpoint } from '../model/checkpoint';
 import { allHeads } from './head-slices';
 import type { LabelledRows } from './inputs';
@@ -20,6 +21,8 @@ export interface Scoring {
   /** Number of logits per row and their meaning. */
   outputs: number;
   objective: Objective;
+  /** Matrices whose training is scored. */
+  tune: Tune;
   seed: number;
   signal: AbortSignal | undefined;
 }
@@ -53,7 +56,7 @@ export function wholeTraining(scoring: Scoring, rows: ScoredRows, head: HeadValu
   const checkpoint: Checkpoint = dropout
     ? scoring.checkpoint
     : { ...scoring.checkpoint, config: { ...scoring.checkpoint.config, ...still } };
-  const tuning = tuningOf(checkpoint.config, allHeads(checkpoint));
+  const tuning = tuningOf(checkpoint.config, allHeads(checkpoint, scoring.tune));
   const { layout, initial } = trainable(checkpoint, tuning, outputs, seed, PROBLEMS[objective.problem].taskHead);
   for (const { name, offset } of layout.slots) {
     const values = head.get(name);

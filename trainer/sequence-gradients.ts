@@ -1,7 +1,10 @@
 import type { Target } from '../data/label-reading';
 import { PROBLEMS } from '../delta/problems';
+import { tunedParts } from '../delta/slices';
 import type { Tuning } from '../delta/tuning';
+import type { Tune } from '../heads/tune';
 import { architectureOf, runLayers } from '../model/architectures';
+import type { Checkpoint } from '../model/checkpoint';
 import type { Range } from '../model/operations';
 import { ownTargetValues, taskLoss } from './loss';
 import { type LinearUse, TensorFlowNetwork, TOKEN_NUMBERS } from './network';
@@ -39,6 +42,7 @@ export class SequenceGradients {
     tf: TensorFlow,
     private readonly parts: Omit<ProgramParts, 'tuning'>,
     ofHeads: OfHeads,
+    tune: Tune,
   ) {
     const { checkpoint, layout, outputs, objective } = parts;
     const { config } = checkpoint;
@@ -63,7 +67,7 @@ export class SequenceGradients {
         byLogits,
         wanted.map((tensor) => [tensor, 'all'] as const),
       );
-    this.heads = ofHeads === 'gates' ? gates(ops, net.headOutputs, gradients) : squares(ops, parts, net, gradients);
+    this.heads = ofHeads === 'gates' ? gates(ops, net.headOutputs, gradients) : squares(ops, parts.checkpoint, tune, net, gradients);
     this.alone = ofHeads === 'squares' && net.readsDistances;
     this.inputs = inputs;
     this.session = new Session(tf, ops);
@@ -124,20 +128,18 @@ function gates(ops: Ops, outputs: readonly Tensor[], gradients: Gradients): Tens
 }
 
 /**
- * Squared gradients by the slices of W_Q, W_K, W_V and their biases that each head of a layer owns.
- * // [B, H] each
+ * Squared gradients by the rows and columns of the tuned matrices, and by the rows' biases, that
+ * each head of a layer owns. // [B, H] each
  */
 function squares(
   ops: Ops,
-  { checkpoint: { config } }: Omit<ProgramParts, 'tuning'>,
+  { config }: Checkpoint,
+  tune: Tune,
   net: TensorFlowNetwork,
   gradients: Gradients,
 ): Tensor[] {
-  const { headSlices } = architectureOf(config);
   const layers = Array.from({ length: config.layers }, (_, layer) =>
-    Array.from({ length: config.heads }, (_, head) =>
-      headSlices(config, layer, head).filter(({ role, inert }) => !inert && role !== 'o'),
-    ),
+    Array.from({ length: config.heads }, (_, head) => tunedParts(config, tune, { layer, head })),
   );
   const tensorsOf = (layer: number) => new Set(layers[layer].flat().map(({ tensor }) => tensor));
   const usesOf = (layer: number) =>
@@ -150,7 +152,7 @@ function squares(
     const all = usesOf(layer);
     const terms = [...new Set(all.map(useOf))].flatMap((key) => {
       const same = all.filter((use) => useOf(use) === key);
-      const [{ module, rows: [first] = [0], output }] = same;
+      const [{ module, rows: [first] = [0], input, output }] = same;
       return (['weight', 'bias'] as const)
         .filter((part) => tensorsOf(layer).has(`${module}.${part}`))
         .map((part) => {
@@ -159,8 +161,10 @@ function squares(
               .filter(({ tensor }) => tensor === `${module}.${part}`)
               .flatMap(({ ranges }) => ranges.map(([from, to]): Range => [from - first, to - first])),
           );
-          const ofRows = rowSquares(ops, same, byOutput, net.batch, part); // [B, out]
-          return ops.matMul(ofRows, ownership(ops, shared, owned, output.shape[1]!)); // [B, H]
+          const axis = heads.flat().find(({ tensor }) => tensor === `${module}.${part}`)!.axis;
+          const sums = ownSquares(ops, same, byOutput, net.batch, part === 'bias' ? part : axis); // [B, out] or [B, in]
+          const width = (axis === 'rows' ? output : input).shape[1]!;
+          return ops.matMul(sums, ownership(ops, shared, owned, width)); // [B, H]
         });
     });
     return terms.reduce((sum, term) => ops.add(sum, term));
@@ -171,18 +175,18 @@ function squares(
 const useOf = ({ module, rows }: LinearUse) => `${module} ${rows}`;
 
 /**
- * Squares each sequence's own gradient by the rows of W, or the entries of b, in all uses of them
- * in y = factor·(x·Wᵀ + b).
+ * Squares each sequence's own gradient by the rows or columns of W, or the entries of b, in all uses
+ * of them in y = factor·(x·Wᵀ + b).
  *
  * @param byOutput gradients by y // [B·S, out]
- * @returns sum of each row's squares // [B, out]
+ * @returns sum of the squares of each row or column // [B, out] or [B, in]
  */
-function rowSquares(
+function ownSquares(
   ops: Ops,
   uses: readonly LinearUse[],
   byOutput: ReadonlyMap<string, Tensor>,
   batch: Tensor,
-  part: 'weight' | 'bias',
+  part: 'rows' | 'columns' | 'bias',
 ): Tensor {
   const bySequence = (rows: Tensor) => ops.reshape(rows, [batch, -1, rows.shape[1]!]); // [B, S, n]
   const gradients = uses.map(({ input, output, factor = 1 }) => {
@@ -191,7 +195,7 @@ function rowSquares(
     return factor === 1 ? gradient : ops.scale(gradient, factor); // [B, out], [B, out, in]
   });
   const sum = gradients.reduce((before, gradient) => ops.add(before, gradient));
-  return part === 'bias' ? ops.square(sum) : ops.sum(ops.square(sum), [2]);
+  return part === 'bias' ? ops.square(sum) : ops.sum(ops.square(sum), [part === 'rows' ? 2 : 1]);
 }
 
 /** 1 where a head owns a row, else 0. // [width, H] */

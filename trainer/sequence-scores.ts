@@ -22,7 +22,7 @@ export async function* sequenceScores(
   head: HeadValues,
   ofHeads: OfHeads,
 ): AsyncGenerator<ScoreEvent, Scored> {
-  const { tf, checkpoint, tokens, outputs, objective, seed } = scoring;
+  const { tf, checkpoint, tokens, outputs, objective, tune, seed } = scoring;
   const { encoded } = rows;
   const { layers, heads } = checkpoint.config;
   const n = encoded.length;
@@ -31,7 +31,7 @@ export async function* sequenceScores(
   const meter = new StageMeter('score', n, 'sequences');
   const { layout } = trainable(checkpoint, TASK_HEAD_ALONE, outputs, seed, PROBLEMS[objective.problem].taskHead);
   const numbers = layout.gather(({ name }) => head.get(name)!);
-  const gradients = new SequenceGradients(tf, { checkpoint, layout, outputs, objective }, ofHeads);
+  const gradients = new SequenceGradients(tf, { checkpoint, layout, outputs, objective }, ofHeads, tune);
   try {
     let done = 0;
     yield meter.at(done);

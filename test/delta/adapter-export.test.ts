@@ -3,7 +3,7 @@ import * as path from 'node:path';
 import { ADAPTER_CARD, ADAPTER_CONFIG, ADAPTER_TENSORS, exportAdapter } from '../../delta/adapter-export';
 import { applyDelta, type Delta } from '../../delta/delta';
 import { besideHeads } from '../../delta/slices';
-import type { Tune } from '../../heads/mask';
+import type { Tune } from '../../heads/tune';
 import { type Checkpoint, openCheckpoint } from '../../model/checkpoint';
 import { SafetensorsFile } from '../../model/safetensors';
 import { type DeltaShape, FIXTURES, randomDelta, temporaryFolder } from '../support/deltas';

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { countNumbers, putSlice, takeSlice, taskHeadTensors, tunedSlices } from '../../delta/slices';
-import type { Tune } from '../../heads/mask';
+import type { Tune } from '../../heads/tune';
 import { type SelectionInput, selectHeads } from '../../heads/select';
 import { readModelConfig } from '../../model/config';
 import { headParameters } from '../../model/head-parameters';

@@ -46,7 +46,7 @@ describe.each(cases.map((each) => [each.case, each] as const))('%s', (name, gold
     const { layout } = trainable(checkpoint, TASK_HEAD_ALONE, outputs, 0, PROBLEMS[objective.problem].taskHead);
     const initial = layout.gather(({ name: slot }) => head.get(slot)!);
     const before = tf.getNumOfTensors();
-    const gradients = new SequenceGradients(tf, { checkpoint, layout, outputs, objective }, ofHeads);
+    const gradients = new SequenceGradients(tf, { checkpoint, layout, outputs, objective }, ofHeads, scoring.tune);
     const wanted = golden[ofHeads];
     const largest = Math.max(...wanted.flat(2).map(Math.abs));
     for (const batch of evaluationBatches(
@@ -112,7 +112,10 @@ async function prepare(name: string): Promise<{ scoring: Scoring; head: Map<stri
   const problem = problemStoredAs(about.problemType);
   const tokens = new TokenRows(checkpoint);
   return {
-    scoring: { tf, checkpoint, tokens, outputs: about.classes, objective: { problem }, seed: 0, signal: undefined },
+    scoring: {
+      ...{ tf, checkpoint, tokens, outputs: about.classes, objective: { problem }, tune: about.tune, seed: 0 },
+      signal: undefined,
+    },
     head,
   };
 }

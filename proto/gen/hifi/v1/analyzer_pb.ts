@@ -565,7 +565,7 @@ export type DescribeModelResponse = Message<"hifi.v1.DescribeModelResponse"> & {
   parametersPerHeadQkvo: number;
 
   /**
-   * Supported values of tune: qkv, qkvo.
+   * Supported values of tune: every set of letters of qkvo, in that order.
    *
    * @generated from field: repeated string tunable = 12;
    */

@@ -515,7 +515,7 @@ export type Mask = Message<"hifi.v1.Mask"> & {
   budget?: number | undefined;
 
   /**
-   * Tuned parts: qkv, or qkvo for the heads' output too. Default: qkv.
+   * Tuned matrices, as in SelectionOptions. Default: qkv.
    *
    * @generated from field: optional string tune = 5;
    */

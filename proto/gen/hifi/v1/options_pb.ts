@@ -157,7 +157,8 @@ export type SelectionOptions = Message<"hifi.v1.SelectionOptions"> & {
   budget?: number | undefined;
 
   /**
-   * Tuned parts of a head: qkv, or qkvo for its output too. Default: qkv.
+   * Tuned matrices of each head: letters of qkvo, each once, in any order, commas optional.
+   * Default: qkv.
    *
    * @generated from field: optional string tune = 4;
    */

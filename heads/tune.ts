@@ -1,0 +1,39 @@
+/** Matrices of a head by their letters, in the order in which a set of them is written. */
+export const HEAD_ROLES = ['q', 'k', 'v', 'o'] as const;
+/** Matrix of a head: W_Q, W_K, W_V or W_O. */
+export type HeadRole = (typeof HEAD_ROLES)[number];
+
+/** Sets of a head's matrices, each written in the order of {@link HEAD_ROLES}. */
+export type HeadTune = Exclude<`${'q' | ''}${'k' | ''}${'v' | ''}${'o' | ''}`, ''>;
+
+/**
+ * Tuned parts of each chosen head: its rows of W_Q, W_K and W_V, and its columns of W_O, for each
+ * letter.
+ */
+export type Tune = HeadTune;
+
+/** Values of {@link Tune}. */
+export const TUNES: readonly Tune[] = Array.from({ length: 2 ** HEAD_ROLES.length - 1 }, (_, i) =>
+  HEAD_ROLES.filter((_role, bit) => ((i + 1) >> bit) & 1).join(''),
+)
+  .sort((a, b) => a.length - b.length)
+  .map((letters) => letters as HeadTune);
+
+/** Description of the texts that {@link tuneOf} reads. */
+export const TUNE_RULE = 'letters of qkvo, each once, commas optional';
+
+/**
+ * Reads a set of letters in any order, with or without commas between them.
+ *
+ * @returns the set in its order; undefined for any other text
+ */
+export function tuneOf(text: string): Tune | undefined {
+  const parts = text.split(',').map((part) => part.trim());
+  const letters = [...parts.join('')];
+  if (parts.includes('')) return undefined;
+  const inOrder = HEAD_ROLES.filter((role) => letters.includes(role));
+  return inOrder.length > 0 && inOrder.length === letters.length ? (inOrder.join('') as HeadTune) : undefined;
+}
+
+/** Tuned matrices of the chosen heads. */
+export const rolesOf = (tune: Tune): HeadRole[] => HEAD_ROLES.filter((role) => tune.includes(role));
