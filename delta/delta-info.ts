@@ -4,7 +4,7 @@ import type { LabelSet } from '../data/problem';
 import { sortedKeys } from '../foundation/canonical-json';
 import { invalidInput } from '../foundation/errors';
 import type { Mask } from '../heads/mask';
-import { TUNE_RULE, TUNES } from '../heads/tune';
+import { HEAD_TUNES, TUNE_RULE } from '../heads/tune';
 import type { TaskHeadKind, TensorPart } from '../model/architecture';
 import type { ModelConfig } from '../model/config';
 import { PROBLEMS, problemStoredAs, STORED_PROBLEMS, type StoredProblem } from './problems';
@@ -57,7 +57,7 @@ const mask = z.looseObject({
   schemaVersion: z.literal(1, '1'),
   model: z.object({ name: text, sha256: text }),
   strategy: text,
-  tune: z.enum([...TUNES, WHOLE_MODEL], TUNE_RULE),
+  tune: z.enum([...HEAD_TUNES, WHOLE_MODEL], TUNE_RULE),
   heads: z.array(z.object({ layer: index, head: index, score: number })),
   trainableParameters: index,
   totalParameters: index,

@@ -11,7 +11,8 @@ export const seedRule = wholeIn(0, 2 ** 32 - 1);
 /** Rule for what is tuned, which also puts its letters in order. */
 export const tuneRule = z
   .string(TUNE_RULE)
-  .transform((text, { addIssue }) => tuneOf(text) ?? (addIssue(TUNE_RULE), z.NEVER));
+  .refine((text) => tuneOf(text) !== undefined, TUNE_RULE)
+  .transform((text) => tuneOf(text)!);
 
 /** Rules for where and on how many cores an engine computes. */
 export const ENGINE_RULES = {

@@ -12,8 +12,8 @@ export type HeadTune = Exclude<`${'q' | ''}${'k' | ''}${'v' | ''}${'o' | ''}`, '
  */
 export type Tune = HeadTune;
 
-/** Values of {@link Tune}. */
-export const TUNES: readonly Tune[] = Array.from({ length: 2 ** HEAD_ROLES.length - 1 }, (_, i) =>
+/** Values of {@link HeadTune}, smaller sets first. */
+export const HEAD_TUNES: readonly HeadTune[] = Array.from({ length: 2 ** HEAD_ROLES.length - 1 }, (_, i) =>
   HEAD_ROLES.filter((_role, bit) => ((i + 1) >> bit) & 1).join(''),
 )
   .sort((a, b) => a.length - b.length)

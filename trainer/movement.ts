@@ -54,6 +54,10 @@ export async function* moved(
     await breathe(scoring.signal);
   }
   const { parameters } = program.read();
-  const squares = sumsByHead(scoring.checkpoint, { layout, tune: scoring.tune }, (at) => (parameters[at] - initial[at]) ** 2);
+  const squares = sumsByHead(
+    scoring.checkpoint,
+    { layout, tune: scoring.tune },
+    (at) => (parameters[at] - initial[at]) ** 2,
+  );
   return withoutError(squares.map((layer) => layer.map(Math.sqrt)));
 }

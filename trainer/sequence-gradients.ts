@@ -67,7 +67,10 @@ export class SequenceGradients {
         byLogits,
         wanted.map((tensor) => [tensor, 'all'] as const),
       );
-    this.heads = ofHeads === 'gates' ? gates(ops, net.headOutputs, gradients) : squares(ops, parts.checkpoint, tune, net, gradients);
+    this.heads =
+      ofHeads === 'gates'
+        ? gates(ops, net.headOutputs, gradients)
+        : squares(ops, parts.checkpoint, tune, net, gradients);
     this.alone = ofHeads === 'squares' && net.readsDistances;
     this.inputs = inputs;
     this.session = new Session(tf, ops);
@@ -131,13 +134,7 @@ function gates(ops: Ops, outputs: readonly Tensor[], gradients: Gradients): Tens
  * Squared gradients by the rows and columns of the tuned matrices, and by the rows' biases, that
  * each head of a layer owns. // [B, H] each
  */
-function squares(
-  ops: Ops,
-  { config }: Checkpoint,
-  tune: Tune,
-  net: TensorFlowNetwork,
-  gradients: Gradients,
-): Tensor[] {
+function squares(ops: Ops, { config }: Checkpoint, tune: Tune, net: TensorFlowNetwork, gradients: Gradients): Tensor[] {
   const layers = Array.from({ length: config.layers }, (_, layer) =>
     Array.from({ length: config.heads }, (_, head) => tunedParts(config, tune, { layer, head })),
   );

@@ -76,6 +76,14 @@ test('given flags are read', () => {
   });
 });
 
+test.each([
+  ['o,v', 'vo'],
+  ['q', 'q'],
+  ['vkq', 'qkv'],
+])('--tune %s is the set %s', (text, tune) => {
+  expect(selectionFlags(parsed(defineRun, ...run, '--task', 'sst2', '--tune', text))).toMatchObject({ tune });
+});
+
 test('a budget replaces k, and the analysis then ranks in the graph of the whole model', () => {
   const flags = parsed(defineRun, ...run, '--task', 'sst2', '--budget', '0.02', '--samples', 'auto');
   expect(analysisFlags(flags)).toEqual({ ...ANALYSIS_DEFAULTS, samples: 'auto', scope: 'model' });
@@ -100,7 +108,8 @@ test.each([
   ['--damping', 'NaN', 'a number between 0 and 1'],
   ['--scope', 'Layer', 'layer, model; did you mean "layer"?'],
   ['--k', '2.5', 'a whole number from 1'],
-  ['--tune', 'qv', 'qkv, qkvo; did you mean "qkv"?'],
+  ['--tune', 'qvq', 'letters of qkvo, each once, commas optional'],
+  ['--tune', 'QV', 'letters of qkvo, each once, commas optional'],
   ['--epochs', 'ten', 'a whole number from 1'],
   ['--lr', '0', 'a number above 0, or auto'],
   ['--lr', 'Infinity', 'a number above 0, or auto'],

@@ -1,9 +1,10 @@
 import * as fc from 'fast-check';
 import { HifiError, invalidPart } from '../../foundation/errors';
-import { type Mask, STRATEGIES } from '../../heads/mask';
+import { type Mask, STRATEGIES, type Strategy } from '../../heads/mask';
 import { rankHeads } from '../../heads/ranking';
 import { isScoreStrategy, SCORE_STRATEGIES } from '../../heads/scores';
 import { parametersPerHead, type SelectionInput, selectHeads, trainedParameters } from '../../heads/select';
+import { HEAD_TUNES } from '../../heads/tune';
 
 /** Report of L layers and H heads with the given values per head, all heads correlated by `r`. */
 function reportOf(layers: number, heads: number, at: (node: number) => number, r = (_i: number, _j: number) => 0.5) {
@@ -74,10 +75,23 @@ test('scores of one strategy choose heads only by that strategy', () => {
   );
 });
 
+test('scores are for one choice of matrices, but the gates of gradient for any', () => {
+  const report = reportOf(2, 3, (node) => node);
+  const scored = (strategy: Strategy) => ({
+    ...{ model: report.model, strategy, scores: report.richness },
+    options: { tune: 'vo' as const },
+  });
+  expect(selectHeads(scored('fisher'), { strategy: 'fisher', tune: 'vo', k: 1 }).tune).toBe('vo');
+  expect(selectHeads(scored('gradient'), { strategy: 'gradient', tune: 'qk', k: 1 }).tune).toBe('qk');
+  expect(() => selectHeads(scored('movement'), { strategy: 'movement', k: 1 })).toThrow(
+    'the scores are for tune vo, the selection is for tune qkv; score with tune qkv',
+  );
+});
+
 describe('selectHeads', () => {
   it('chooses k heads of each layer with every strategy', () => {
     fc.assert(
-      fc.property(anyReport, fc.constantFrom('qkv' as const, 'qkvo' as const), ({ report, k }, tune) => {
+      fc.property(anyReport, fc.constantFrom(...HEAD_TUNES), ({ report, k }, tune) => {
         const { layers, heads, parameters } = report.model;
         const upper = layers - Math.floor(layers / 2);
         for (const strategy of STRATEGIES) {
@@ -199,7 +213,7 @@ describe('selectHeads', () => {
     [{ k: 5 }, 'k is 5; it must be 1 to 4: a layer of this model has 4 heads'],
     [{ k: 1.5 }, 'k is 1.5'],
     [{ strategy: 'best' as 'hifi' }, 'strategy is "best"; it must be one of hifi, '],
-    [{ tune: 'qk' as 'qkv' }, 'tune is "qk"'],
+    [{ tune: 'qq' as 'q' }, 'tune is "qq"; it must be letters of qkvo, each once, commas optional'],
     [{ seed: -1 }, 'seed is -1'],
     [{ damping: 1 }, 'damping is 1'],
     [{ k: 2, budget: 0.1 }, 'k is 2 and budget is 0.1; give one of them'],
@@ -224,7 +238,7 @@ describe('selectHeads', () => {
 
 describe('a budget', () => {
   const anyBudget = fc.double({ min: 0.02, max: 1, noNaN: true });
-  const tunes = fc.constantFrom('qkv' as const, 'qkvo' as const);
+  const tunes = fc.constantFrom(...HEAD_TUNES);
   const ranked = [
     'hifi',
     'hifi-mid-top',
@@ -241,7 +255,7 @@ describe('a budget', () => {
     fc.assert(
       fc.property(anyReport, anyBudget, tunes, strategies, ({ report }, budget, tune, strategy) => {
         const { layers, heads } = report.model;
-        report.model.parameters = 50 * parametersPerHead(report.model, 'qkvo'); // 0.02 is a head
+        report.model.parameters = 50 * parametersPerHead(report.model, 'qkvo'); // 0.02 is a head or more
         const mask = selectHeads(report, { budget, tune, strategy });
         const first = strategy === 'hifi-mid-top' ? Math.floor(layers / 2) : 0;
         const perHead = parametersPerHead(report.model, tune);
@@ -302,6 +316,9 @@ describe('a budget', () => {
     expect(() => selectHeads(report, { ...richest, budget: 0.059 })).toThrow('one head is 60 of the model');
     const places = [3, 2, 1].map((head) => ({ layer: 1, head }));
     expect(trainedParameters(report.model, places, 'qkv')).toBe(3 * 10 + 2 * 50);
+    expect(trainedParameters(report.model, places, 'qo')).toBe(3 * 15);
+    expect(trainedParameters(report.model, places, 'kv')).toBe(2 * 50);
+    expect(trainedParameters(report.model, places, 'vo')).toBe(3 * 5 + 2 * 30);
   });
 
   it('is ignored by all and none', () => {

@@ -3,6 +3,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { type Delta, makeDelta } from '../../delta/delta';
 import type { StoredProblem } from '../../delta/problems';
+import { countNumbers, tunedSlices } from '../../delta/slices';
 import { TRAIN_DEFAULTS } from '../../delta/training-options';
 import type { Mask } from '../../heads/mask';
 import type { Tune } from '../../heads/tune';
@@ -33,16 +34,15 @@ export interface DeltaShape {
 
 /** Mask of these heads, layer by layer. */
 function maskOf({ name, sha256, config, parameters }: Checkpoint, heads: number[][], tune: Tune = 'qkv'): Mask {
-  const { hiddenSize: d, headDim: dh } = config;
-  const count = heads.flat().length;
-  const trainable = count * ((tune === 'qkvo' ? 4 : 3) * dh * d + 2 * dh);
+  const chosen = heads.flatMap((of, layer) => of.map((head) => ({ layer, head, score: 1 / (2 + head) })));
+  const trainable = countNumbers(tunedSlices(config, { heads: chosen, tune }));
   return {
     schemaVersion: 1,
     model: { name, sha256 },
     strategy: 'hifi',
     k: Math.max(0, ...heads.map((of) => of.length)),
     tune,
-    heads: heads.flatMap((of, layer) => of.map((head) => ({ layer, head, score: 1 / (2 + head) }))),
+    heads: chosen,
     trainableParameters: trainable,
     totalParameters: parameters,
     share: trainable / parameters,
