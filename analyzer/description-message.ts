@@ -1,6 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { parametersPerHead } from '../heads/select';
-import { HEAD_TUNES } from '../heads/tune';
+import { TUNES } from '../heads/tune';
 import type { ModelDescription } from '../model/description';
 import { type DescribeModelResponse, DescribeModelResponseSchema } from '../proto/gen/hifi/v1/analyzer_pb';
 
@@ -10,6 +10,6 @@ export function descriptionMessage(description: ModelDescription): DescribeModel
     ...description,
     parametersPerHeadQkv: parametersPerHead(description, 'qkv'),
     parametersPerHeadQkvo: parametersPerHead(description, 'qkvo'),
-    tunable: [...HEAD_TUNES],
+    tunable: [...TUNES],
   });
 }

@@ -1,6 +1,6 @@
 import { didYouMean } from '../data/nearest';
 import { invalidValue } from '../foundation/errors';
-import { HEAD_TUNES, TUNE_RULE, type Tune, tuneOf } from '../heads/tune';
+import { TUNE_RULE, TUNES, type Tune, tuneOf } from '../heads/tune';
 import { bucketAddress } from '../infra/artifacts/bucket-address';
 import { targetsOf } from '../infra/grpc/targets';
 
@@ -164,7 +164,7 @@ export function aTune(flag: string): FlagParser<Tune> {
     if (tune !== undefined) return tune;
     throw refused(flag, text, TUNE_RULE);
   };
-  return Object.assign(parse, { takes: HEAD_TUNES });
+  return Object.assign(parse, { takes: TUNES });
 }
 
 /** Parses words from a list of choices, with commas. */

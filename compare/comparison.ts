@@ -1,7 +1,7 @@
 import { labelWarnings } from '../data/labels';
 import { modelFileHashes, rowsIdentity } from '../delta/identity';
 import { invalidInput } from '../foundation/errors';
-import { headsToChoose } from '../heads/select';
+import { selectionOptions, unitsToChoose } from '../heads/select';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint';
 import { reportModelOf } from '../model/description';
 import { claimComparison } from './comparison-folder';
@@ -199,7 +199,7 @@ function checkMethods(request: CompareRequest, checkpoint: Checkpoint, { labels 
   const { noLogistic } = COMPARED[labels.problem];
   for (const method of request.methods) {
     if (method !== LOGISTIC) {
-      headsToChoose(selectionFor(method, request, 0), model);
+      unitsToChoose(selectionOptions(selectionFor(method, request, 0)), model);
     } else if (noLogistic !== undefined) {
       throw invalidInput(`${LOGISTIC} needs classes, and ${noLogistic}: remove it from --strategies`);
     }

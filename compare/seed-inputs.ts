@@ -4,7 +4,7 @@ import { analyze } from '../analyzer/analysis-engine';
 import { ANALYSIS_DEFAULTS, type AnalysisOptions } from '../heads/analysis-options';
 import type { HeadReport } from '../heads/head-report';
 import { type HeadScores, isScoreStrategy, type ScoreStrategy } from '../heads/scores';
-import type { ScoredHeads, SelectionInput } from '../heads/select';
+import type { ScoredHeads, SelectionInput, SelectionOptions } from '../heads/select';
 import { readHeads, readScores, writeJson } from '../job/files';
 import { scoreHeads } from '../trainer/training-engine';
 import type { ComparedData } from './data';
@@ -47,10 +47,12 @@ export class SeedInputs {
 
   /** Measurement from which a strategy chooses heads, and the seconds that it took. */
   async *measured(
-    strategy: string,
+    { strategy, tune }: Pick<SelectionOptions, 'strategy' | 'tune'>,
     signal: AbortSignal,
   ): AsyncGenerator<CompareEvent, { measured: SelectionInput | ScoredHeads; seconds: number }> {
-    const measured = isScoreStrategy(strategy) ? yield* this.scored(strategy, signal) : yield* this.analysis(signal);
+    const measured = isScoreStrategy(strategy, tune)
+      ? yield* this.scored(strategy, signal)
+      : yield* this.analysis(signal);
     return { measured, seconds: measured.elapsedSeconds };
   }
 

@@ -1,6 +1,6 @@
 import { invalidInput } from '../foundation/errors';
 import type { HeadPlace } from '../heads/head-groups';
-import { checkedHeads, type Mask } from '../heads/mask';
+import { checkedHeads, checkedNeurons, type HeadCounts, type Mask } from '../heads/mask';
 import { rolesOf, type Tune } from '../heads/tune';
 import type { HeadSlice, TaskHeadKind, TensorPart } from '../model/architecture';
 import { architectureOf } from '../model/architectures';
@@ -12,7 +12,10 @@ export interface Slice {
   /** Canonical parameter name, such as `encoder.layer.0.attention.self.query.weight`. */
   canonical: string;
   axis: TensorPart['axis'];
-  /** Rows or columns of the whole tensor, ascending: h·dh … (h+1)·dh − 1 of each chosen head h. */
+  /**
+   * Rows or columns of the whole tensor, ascending: h·dh … (h+1)·dh − 1 of each chosen head h, or
+   * one of each chosen neuron.
+   */
   indices: Int32Array;
   /**
    * Shape in the delta: [indices, width] with columns transposed, or [indices] of a bias or norm.
@@ -28,13 +31,13 @@ export interface TaskHeadTensor {
 
 /**
  * Lists the slices of a base that are tuned (docs/method.md): those of the mask's heads whose roles
- * it names, layer by layer, then further parts.
+ * it names, or of its neurons, layer by layer, then further parts.
  *
  * @throws INVALID_INPUT if the model lacks a head or a part, or a head is named twice
  */
 export function tunedSlices(
   config: ModelConfig,
-  { heads, tune }: Pick<Mask, 'heads' | 'tune'>,
+  { heads, neurons = [], tune }: TunedUnits,
   further: readonly TensorPart[] = [],
 ): Slice[] {
   const shapes = new Map(
@@ -42,7 +45,12 @@ export function tunedSlices(
       .tensors(config)
       .map(({ name, shape }) => [name, shape]),
   );
-  const owned = checkedHeads(heads, config).flatMap((place) => tunedParts(config, tune, place));
+  const owned = [
+    ...checkedHeads(heads, config).flatMap((place) => tunedParts(config, tune, place)),
+    ...checkedNeurons(neurons, countsOf(config)).flatMap(({ layer, index }) =>
+      architectureOf(config).neuronSlices(config, layer, index),
+    ),
+  ];
   const byTensor = new Map<string, TensorPart[]>();
   for (const part of [...owned, ...further]) {
     const parts = byTensor.get(part.tensor) ?? [];
@@ -51,6 +59,16 @@ export function tunedSlices(
   }
   return [...byTensor].map(([tensor, parts]) => sliceOf(parts, shapes.get(tensor)));
 }
+
+/** Heads or neurons that are tuned. */
+export type TunedUnits = Pick<Mask, 'heads' | 'neurons' | 'tune'>;
+
+/** Number of layers, heads and neurons, as a mask's check takes them. */
+export const countsOf = ({ layers, heads, intermediateSize: perLayer }: ModelConfig): HeadCounts => ({
+  layers,
+  heads,
+  neurons: { perLayer },
+});
 
 /** Parts that a head owns of the tuned matrices and of their biases that have a gradient. */
 export function tunedParts(config: ModelConfig, tune: Tune, { layer, head }: HeadPlace): HeadSlice[] {

@@ -8,9 +8,10 @@ export type HeadTune = Exclude<`${'q' | ''}${'k' | ''}${'v' | ''}${'o' | ''}`, '
 
 /**
  * Tuned parts of each chosen head: its rows of W_Q, W_K and W_V, and its columns of W_O, for each
- * letter.
+ * letter. `neurons`: rows of the feed-forward's first matrix and columns of its second instead, for
+ * each chosen neuron.
  */
-export type Tune = HeadTune;
+export type Tune = HeadTune | 'neurons';
 
 /** Values of {@link HeadTune}, smaller sets first. */
 export const HEAD_TUNES: readonly HeadTune[] = Array.from({ length: 2 ** HEAD_ROLES.length - 1 }, (_, i) =>
@@ -19,15 +20,19 @@ export const HEAD_TUNES: readonly HeadTune[] = Array.from({ length: 2 ** HEAD_RO
   .sort((a, b) => a.length - b.length)
   .map((letters) => letters as HeadTune);
 
+/** Values of {@link Tune}. */
+export const TUNES: readonly Tune[] = [...HEAD_TUNES, 'neurons'];
+
 /** Description of the texts that {@link tuneOf} reads. */
-export const TUNE_RULE = 'letters of qkvo, each once, commas optional';
+export const TUNE_RULE = 'letters of qkvo, each once, commas optional, or neurons';
 
 /**
- * Reads a set of letters in any order, with or without commas between them.
+ * Reads what is tuned. Letters may have any order, with or without commas between them.
  *
- * @returns the set in its order; undefined for any other text
+ * @returns letters in their order; undefined for any other text
  */
 export function tuneOf(text: string): Tune | undefined {
+  if (text === 'neurons') return text;
   const parts = text.split(',').map((part) => part.trim());
   const letters = [...parts.join('')];
   if (parts.includes('')) return undefined;
@@ -35,5 +40,6 @@ export function tuneOf(text: string): Tune | undefined {
   return inOrder.length > 0 && inOrder.length === letters.length ? (inOrder.join('') as HeadTune) : undefined;
 }
 
-/** Tuned matrices of the chosen heads. */
-export const rolesOf = (tune: Tune): HeadRole[] => HEAD_ROLES.filter((role) => tune.includes(role));
+/** Tuned matrices of the chosen heads; none with `neurons`. */
+export const rolesOf = (tune: Tune): HeadRole[] =>
+  tune === 'neurons' ? [] : HEAD_ROLES.filter((role) => tune.includes(role));

@@ -9,7 +9,8 @@ import { writeWhole } from '../foundation/whole-file';
 import type { HeadReport } from '../heads/head-report';
 import { checkedMask, type Mask, STRATEGIES } from '../heads/mask';
 import { tuneRule } from '../heads/options';
-import { type HeadScores, SCORE_STRATEGIES } from '../heads/scores';
+import { type HeadScores, NEURON_SCORE_STRATEGIES, SCORE_STRATEGIES } from '../heads/scores';
+import { unitsPerLayer } from '../heads/select';
 import { ONNX_DTYPES } from '../model/onnx-dtype';
 import { errorAnalysisRule } from './error-analysis-rule';
 import { count, list, number, object, oneOf, positive, text } from './result-rules';
@@ -40,6 +41,7 @@ const measuredModel = object({
   parameters: positive,
   headParameters: object({ q: count, k: count, v: count, o: count, groupSize: positive }).optional(),
   layerParameters: object({ matrices: count, projections: count }).optional(),
+  neurons: object({ perLayer: positive, parameters: positive }).optional(),
 });
 const measuredData = object({ path: text, sha256, rows: positive, sampleIds: list(count) });
 
@@ -79,7 +81,7 @@ const headsSchema: z.ZodType<HeadReport> = object({
 
 const scoresSchema: z.ZodType<HeadScores> = object({
   schemaVersion: version,
-  strategy: oneOf(SCORE_STRATEGIES),
+  strategy: oneOf([...new Set([...SCORE_STRATEGIES, ...NEURON_SCORE_STRATEGIES])]),
   model: measuredModel,
   data: measuredData,
   // Older scores are for Q, K and V.
@@ -88,7 +90,7 @@ const scoresSchema: z.ZodType<HeadScores> = object({
   samples: positive,
   scores: list(list(number.min(0, 'a number from 0'))),
   scoresStderr: list(list(number.nullable())),
-  warmUp: object({ epochs: positive, steps: positive, lr: number, firstLoss: number, lastLoss: number }),
+  warmUp: object({ epochs: positive, steps: positive, lr: number, firstLoss: number, lastLoss: number }).nullable(),
   deviceUsed: oneOf(['cpu', 'cuda']),
   elapsedSeconds: number,
 });
@@ -101,6 +103,7 @@ const maskSchema: z.ZodType<Mask> = object({
   budget: number.optional(),
   tune: tuneRule,
   heads: list(object({ layer: count, head: count, score: number })),
+  neurons: list(object({ layer: count, index: count, score: number })).optional(),
   trainableParameters: count,
   totalParameters: positive,
   share: number,
@@ -169,10 +172,11 @@ export function readHeads(file: string): HeadReport {
  */
 export function readScores(file: string): HeadScores {
   const scores = check(file, readJson(file), scoresSchema);
-  const { layers, heads } = scores.model;
-  checkMatrices(file, scores.model, [
-    ['scores', scores.scores, layers, heads],
-    ['scoresStderr', scores.scoresStderr, layers, heads],
+  const { model, options } = scores;
+  const perLayer = unitsPerLayer(model, options.tune);
+  checkMatrices(file, { layers: model.layers, perLayer, units: options.tune === 'neurons' ? 'neurons' : 'heads' }, [
+    ['scores', scores.scores, model.layers, perLayer],
+    ['scoresStderr', scores.scoresStderr, model.layers, perLayer],
   ]);
   return scores;
 }
@@ -279,7 +283,7 @@ function shown(value: unknown): string {
 function checkShapes(file: string, report: HeadReport): void {
   const { layers, heads } = report.model;
   const nodes = layers * heads;
-  checkMatrices(file, report.model, [
+  checkMatrices(file, { layers, perLayer: heads, units: 'heads' }, [
     ['richness', report.richness, layers, heads],
     ['richnessStderr', report.richnessStderr, layers, heads],
     ...Object.entries(report.richnessByXi).map(
@@ -298,20 +302,20 @@ type NamedMatrix = [name: string, matrix: readonly unknown[][] | null, rows: num
 
 function checkMatrices(
   file: string,
-  { layers, heads }: { layers: number; heads: number },
+  { layers, perLayer, units }: { layers: number; perLayer: number; units: string },
   matrices: readonly NamedMatrix[],
 ): void {
   for (const [name, matrix, rows, columns] of matrices) {
     if (matrix === null) continue;
     if (matrix.length !== rows) {
       throw invalidInput(
-        `${file}: ${name} has ${matrix.length} rows; with ${layers} layers of ${heads} heads it must have ${rows}`,
+        `${file}: ${name} has ${matrix.length} rows; with ${layers} layers of ${perLayer} ${units} it must have ${rows}`,
       );
     }
     const wrong = matrix.findIndex((row) => row.length !== columns);
     if (wrong >= 0) {
       throw invalidInput(
-        `${file}: ${name}[${wrong}] has ${matrix[wrong].length} entries; with ${heads} heads per layer it must have ${columns}`,
+        `${file}: ${name}[${wrong}] has ${matrix[wrong].length} entries; with ${perLayer} ${units} per layer it must have ${columns}`,
       );
     }
   }

@@ -3,7 +3,7 @@ import { encodeLabels, fitLabels } from '../data/labels';
 import { readDataset } from '../data/read';
 import { modelIdentity } from '../delta/identity';
 import { objectiveOf } from '../delta/objective';
-import { headsToChoose } from '../heads/select';
+import { unitsToChoose } from '../heads/select';
 import { openCheckpoint } from '../model/checkpoint';
 import { reportModelOf } from '../model/description';
 import type { JobInputs } from './folder-results';
@@ -18,7 +18,7 @@ import type { JobSpec } from './job';
 export async function checkInputs({ model, train, dev, selection, training }: JobSpec): Promise<JobInputs> {
   const checkpoint = await openCheckpoint(model);
   checkpoint.close();
-  headsToChoose(selection, reportModelOf(checkpoint));
+  unitsToChoose(selection, reportModelOf(checkpoint));
   const rows = await readDataset(train, 'labels');
   const labels = fitLabels(rows);
   objectiveOf(labels, training, encodeLabels(rows, labels));

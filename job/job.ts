@@ -151,7 +151,7 @@ export async function* runJob<Rows>(
     const warned = new Set<string>(); // both stages warn of the same rows
     yield enter('SELECTING');
     let scores: HeadScores | undefined;
-    if (isScoreStrategy(spec.selection.strategy)) {
+    if (isScoreStrategy(spec.selection.strategy, spec.selection.tune)) {
       const storedScores = await storedOrInvalidated(place, 'scores.json');
       scores = storedScores ?? (yield* jobEvents(stages.score(spec, heads, signal), warned));
       yield await put(place, 'scores.json', scores, storedScores);

@@ -141,7 +141,7 @@ export interface TaskHead {
 
 /**
  * Architecture of a transformer: its names in a checkpoint, its fields in config.json, what a head
- * owns, and its forward pass. Everything else in this package is written for any architecture.
+ * and a neuron own, and its forward pass. Everything else in this package is written for any architecture.
  */
 export interface Architecture {
   /** `model_type` in config.json. */
@@ -179,6 +179,11 @@ export interface Architecture {
   tensors(sizes: BaseSizes): ModelTensor[];
   /** Parts of a layer's tensors that a head owns: all that depend on which head it is. */
   headSlices(config: ModelConfig, layer: number, head: number): HeadSlice[];
+  /**
+   * Parts of a layer's tensors that a neuron of its feed-forward owns: rows of all that its
+   * activation depends on, columns of the matrix that reads it. `intermediateSize` is their number.
+   */
+  neuronSlices(config: ModelConfig, layer: number, neuron: number): TensorPart[];
   taskHead(config: ModelConfig, kind: TaskHeadKind): TaskHead;
   /** Embeddings of all tokens. // → tokens [d] */
   embed<V>(net: Operations<V>, config: ModelConfig): V;

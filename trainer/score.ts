@@ -6,9 +6,10 @@ import { drawSample, holdOut } from '../data/split';
 import { windowRows } from '../data/windows';
 import { windowOptions } from '../data/word-windows';
 import { type ScoreEvent, type ScoreRequest, scoreOptions } from '../delta/score-options';
-import { within } from '../foundation/errors';
+import { invalidValue, shown, within } from '../foundation/errors';
 import type { ReportData } from '../heads/head-report';
-import type { HeadScores, ScoreStrategy } from '../heads/scores';
+import { type HeadScores, isScoreStrategy, type ScoreStrategy, scoreStrategies } from '../heads/scores';
+import type { Tune } from '../heads/tune';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint';
 import { reportModelOf } from '../model/description';
 import { loadTokenizer } from '../model/tokenizer';
@@ -16,15 +17,28 @@ import { checkDevice } from './device';
 import { allRows, tokenLimit } from './inputs';
 import { meanGradientScores } from './mean-gradient';
 import { movementScores } from './movement';
-import type { HeadValues, Scored, ScoredRows, Scoring } from './scoring';
-import { sequenceScores } from './sequence-scores';
+import { neuronNorms } from './neuron-norms';
+import { type HeadValues, type Scored, type ScoredRows, type Scoring, withoutError } from './scoring';
+import { activationScores, sequenceScores } from './sequence-scores';
 import { deviceOf, type TensorFlow } from './session';
 import { TokenRows } from './token-rows';
-import { warmUp } from './warm-up';
+import { warmUp as warmedUp } from './warm-up';
 
-/** Scoring by each strategy, with a task head after its warm-up. */
-const WAYS: Readonly<
-  Record<ScoreStrategy, (scoring: Scoring, rows: ScoredRows, head: HeadValues) => AsyncGenerator<ScoreEvent, Scored>>
+/** Scoring by each strategy without a loss. */
+const OF_BASE = {
+  activation: activationScores,
+  // biome-ignore lint/correctness/useYield: it runs no rows
+  async *magnitude({ checkpoint }: Scoring): AsyncGenerator<ScoreEvent, Scored> {
+    return withoutError(neuronNorms(checkpoint));
+  },
+};
+
+/** Scoring by each strategy with a loss, and a task head after its warm-up. */
+const OF_LOSS: Readonly<
+  Record<
+    Exclude<ScoreStrategy, keyof typeof OF_BASE>,
+    (scoring: Scoring, rows: ScoredRows, head: HeadValues) => AsyncGenerator<ScoreEvent, Scored>
+  >
 > = {
   gradient: (scoring, rows, head) => sequenceScores(scoring, rows, head, 'gates'),
   fisher: (scoring, rows, head) => sequenceScores(scoring, rows, head, 'squares'),
@@ -32,9 +46,11 @@ const WAYS: Readonly<
   movement: movementScores,
 };
 
+const needsLoss = (strategy: ScoreStrategy): strategy is keyof typeof OF_LOSS => strategy in OF_LOSS;
+
 /**
- * Scores all heads by a strategy that needs gradients (docs/method.md): rows → tokens → a task head
- * after a short training on the frozen encoder → scores. The sample is drawn from the training rows
+ * Scores all heads by a strategy that needs gradients, or all neurons (docs/method.md): rows → tokens
+ * → a task head after a short training on the frozen encoder, if there is a loss → scores. The sample is drawn from the training rows
  * without the tenth that a training without dev rows holds out, so the evaluation rows do not
  * influence the choice. `movement` draws half of these rows for any `samples`, and `samples` of
  * them for its warm-up. The same request gives the same scores.
@@ -48,6 +64,7 @@ export async function* scoreHeads(
   signal?: AbortSignal,
 ): AsyncGenerator<ScoreEvent, HeadScores> {
   const options = scoreOptions(request.options);
+  checkStrategy(request.strategy, options.tune);
   checkDevice(tf, options.device);
   const checkpoint = await within('model', () => openCheckpoint(request.model, request.modelName));
   try {
@@ -66,12 +83,7 @@ export async function* scoreHeads(
     const tokens = new TokenRows(checkpoint);
     const objective = { problem: labels.problem };
     const scoring: Scoring = { tf, checkpoint, tokens, outputs, objective, tune, seed, signal };
-    const first = options.samples;
-    const warmed = yield* warmUp(scoring, {
-      encoded: rows.encoded.slice(0, first),
-      targets: Array.from(rows.targets).slice(0, first),
-    });
-    const { scores, scoresStderr } = yield* WAYS[request.strategy](scoring, rows, warmed.head);
+    const { scores, scoresStderr, warmUp } = yield* scored(scoring, rows, request.strategy, options.samples);
     return {
       schemaVersion: 1,
       strategy: request.strategy,
@@ -82,13 +94,35 @@ export async function* scoreHeads(
       samples: data.sampleIds.length,
       scores,
       scoresStderr,
-      warmUp: warmed.warmUp,
+      warmUp,
       deviceUsed: deviceOf(tf),
       elapsedSeconds: (performance.now() - started) / 1000,
     };
   } finally {
     checkpoint.close();
   }
+}
+
+/** @throws HifiError INVALID_INPUT for a strategy that does not score these units */
+function checkStrategy(strategy: ScoreStrategy, tune: Tune): void {
+  if (isScoreStrategy(strategy, tune)) return;
+  const expected = `one of ${scoreStrategies(tune).join(', ')} with tune ${tune}`;
+  throw invalidValue({ field: 'strategy', value: shown(strategy), expected });
+}
+
+/** @param first number of rows of the task head's warm-up */
+async function* scored(
+  scoring: Scoring,
+  rows: ScoredRows,
+  strategy: ScoreStrategy,
+  first: number,
+): AsyncGenerator<ScoreEvent, Scored & Pick<HeadScores, 'warmUp'>> {
+  if (!needsLoss(strategy)) return { ...(yield* OF_BASE[strategy](scoring, rows)), warmUp: null };
+  const { head, warmUp } = yield* warmedUp(scoring, {
+    encoded: rows.encoded.slice(0, first),
+    targets: Array.from(rows.targets).slice(0, first),
+  });
+  return { ...(yield* OF_LOSS[strategy](scoring, rows, head)), warmUp };
 }
 
 async function readSample(

@@ -3,9 +3,11 @@ import { PROBLEMS } from '../delta/problems';
 import { tunedParts } from '../delta/slices';
 import type { Tuning } from '../delta/tuning';
 import type { Tune } from '../heads/tune';
+import type { ModelConfig } from '../model/architecture';
 import { architectureOf, runLayers } from '../model/architectures';
 import type { Checkpoint } from '../model/checkpoint';
 import type { Range } from '../model/operations';
+import { neuronValues } from './feed-forward';
 import { ownTargetValues, taskLoss } from './loss';
 import { type LinearUse, TensorFlowNetwork, TOKEN_NUMBERS } from './network';
 import { NetworkWeights } from './network-weights';
@@ -16,16 +18,17 @@ import { Session, type TensorFlow } from './session';
 /** Tuning of the task head alone. */
 export const TASK_HEAD_ALONE: Tuning = { slices: [] };
 
-/** Kind of number for each head and sequence; see {@link SequenceGradients}. */
+/** Kind of number for each head or neuron and sequence; see {@link SequenceGradients}. */
 export type OfHeads = 'gates' | 'squares';
 
 /**
  * Whole network without tuned heads and without dropout, as a graph that ends at a number for each
- * head and sequence. Each sequence has its own loss. Padding adds nothing, and in the last layer
+ * head, or neuron, and sequence. Each sequence has its own loss. Padding adds nothing, and in the last layer
  * neither do tokens that the task head does not read.
  *
  * - `gates` (Michel et al. 2019; docs/method.md): a gate (= 1) multiplies a head's output before
- *   W_O, so ∂loss/∂gate is Σ over tokens and entries of ∂loss/∂O_h ⊙ O_h.
+ *   W_O, so ∂loss/∂gate is Σ over tokens and entries of ∂loss/∂O_h ⊙ O_h. A neuron's gate multiplies
+ *   what the feed-forward's second matrix reads from it.
  * - `squares` (diagonal of the empirical Fisher information with the given labels, one sequence at
  *   a time: Sung et al. 2021, arXiv 2111.09839, eq. 4): Σ g² over the parameters that tuning the
  *   head would train.
@@ -67,21 +70,20 @@ export class SequenceGradients {
         byLogits,
         wanted.map((tensor) => [tensor, 'all'] as const),
       );
-    this.heads =
-      ofHeads === 'gates'
-        ? gates(ops, net.headOutputs, gradients)
-        : squares(ops, parts.checkpoint, tune, net, gradients);
+    if (ofHeads === 'squares') this.heads = squares(ops, parts.checkpoint, tune, net, gradients);
+    else if (tune === 'neurons') this.heads = neuronGates(ops, config, net, gradients);
+    else this.heads = gates(ops, net.headOutputs, gradients);
     this.alone = ofHeads === 'squares' && net.readsDistances;
     this.inputs = inputs;
     this.session = new Session(tf, ops);
   }
 
   /**
-   * Computes the number of each sequence and head.
+   * Computes the number of each sequence and head or neuron.
    *
    * @param head parameters of the task head // [P]
    * @param targets B of them
-   * @returns a list per layer // [B, H], row by row
+   * @returns a list per layer // [B, H] or [B, di], row by row
    */
   at(head: Float32Array, batch: RowBatch, targets: readonly Target[]): Float32Array[] {
     if (!this.alone) return this.run(head, batch, targets);
@@ -128,6 +130,16 @@ type Gradients = (wanted: readonly Tensor[]) => ReadonlyMap<string, Tensor>;
 function gates(ops: Ops, outputs: readonly Tensor[], gradients: Gradients): Tensor[] {
   const byOutput = gradients(outputs);
   return outputs.map((heads) => ops.sum(ops.mul(byOutput.get(heads.name)!, heads), [2, 3]));
+}
+
+/** Gradients by the gates of each layer's neurons, which multiply their values. // [B, di] each */
+function neuronGates(ops: Ops, config: ModelConfig, net: TensorFlowNetwork, gradients: Gradients): Tensor[] {
+  const values = neuronValues(config, net.linears);
+  const byValue = gradients(values);
+  return values.map((value) => {
+    const products = ops.mul(byValue.get(value.name)!, value); // [B·S, di]
+    return ops.sum(ops.reshape(products, [net.batch, -1, config.intermediateSize]), [1]);
+  });
 }
 
 /**

@@ -315,10 +315,10 @@ describe('a budget', () => {
     expect(selectHeads(report, { strategy: 'all', tune: 'qkvo' }).trainableParameters).toBe(8 * 15 + 4 * 50);
     expect(() => selectHeads(report, { ...richest, budget: 0.059 })).toThrow('one head is 60 of the model');
     const places = [3, 2, 1].map((head) => ({ layer: 1, head }));
-    expect(trainedParameters(report.model, places, 'qkv')).toBe(3 * 10 + 2 * 50);
-    expect(trainedParameters(report.model, places, 'qo')).toBe(3 * 15);
-    expect(trainedParameters(report.model, places, 'kv')).toBe(2 * 50);
-    expect(trainedParameters(report.model, places, 'vo')).toBe(3 * 5 + 2 * 30);
+    expect(trainedParameters(report.model, { heads: places, tune: 'qkv' })).toBe(3 * 10 + 2 * 50);
+    expect(trainedParameters(report.model, { heads: places, tune: 'qo' })).toBe(3 * 15);
+    expect(trainedParameters(report.model, { heads: places, tune: 'kv' })).toBe(2 * 50);
+    expect(trainedParameters(report.model, { heads: places, tune: 'vo' })).toBe(3 * 5 + 2 * 30);
   });
 
   it('is ignored by all and none', () => {

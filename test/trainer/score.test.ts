@@ -174,7 +174,7 @@ test('a scoring tells its stages, leaves no tensor and is a pure function of its
     warmUp: { epochs: 30, steps: 30 },
   });
   expect(new Set(scores.data.sampleIds).size).toBe(20);
-  expect(scores.warmUp.lastLoss).toBeLessThan(scores.warmUp.firstLoss);
+  expect(scores.warmUp!.lastLoss).toBeLessThan(scores.warmUp!.firstLoss);
   for (const row of scores.scores) {
     expect(row).toHaveLength(5);
     for (const score of row) expect(score).toBeGreaterThan(0);

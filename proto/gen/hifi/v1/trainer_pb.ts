@@ -67,8 +67,8 @@ export type ScoreOptions = Message<"hifi.v1.ScoreOptions"> & {
   threads?: number | undefined;
 
   /**
-   * Matrices whose training is scored, as in SelectionOptions; gradient does not depend on them.
-   * Default: qkv.
+   * What is scored: neurons, or the training of a head's matrices, as in SelectionOptions. Default:
+   * qkv.
    *
    * @generated from field: optional string tune = 6;
    */
@@ -101,7 +101,8 @@ export type ScoreHeadsRequest = Message<"hifi.v1.ScoreHeadsRequest"> & {
   train?: TextDataset | undefined;
 
   /**
-   * Strategy: gradient, grad-l1, fisher or movement. Default: gradient.
+   * Strategy: gradient, grad-l1, fisher or movement; with tune neurons gradient, activation or
+   * magnitude. Default: gradient.
    *
    * @generated from field: optional string strategy = 3;
    */
@@ -158,7 +159,7 @@ export const ScoreHeadsResponseSchema: GenMessage<ScoreHeadsResponse> = /*@__PUR
   messageDesc(file_hifi_v1_trainer, 2);
 
 /**
- * Scores of all heads that an analysis cannot compute. Heads are in the order layer · heads + head.
+ * Scores of all heads or neurons that an analysis cannot compute, layer by layer.
  *
  * @generated from message hifi.v1.HeadScores
  */
@@ -225,22 +226,25 @@ export type HeadScores = Message<"hifi.v1.HeadScores"> & {
    * grad-l1: L1 norm of the mean gradient of the head's trainable parameters.
    * fisher: mean over the sequences of the sum of the squared gradient.
    * movement: norm of the head's change after half an epoch with all heads tuned.
-   * The last three are for the matrices of options.tune.
+   * The last three are for the matrices of options.tune. With tune neurons, [layers · neurons]:
+   * gradient: the same, with the gate on what the second matrix reads from the neuron.
+   * activation: mean square of that.
+   * magnitude: norm of the neuron's rows of the first matrix and column of the second.
    *
    * @generated from field: repeated double scores = 9;
    */
   scores: number[];
 
   /**
-   * Standard error of a mean over the sequences, [layers · heads]. Empty for a single sequence, and
-   * for grad-l1 and movement, which are no such means.
+   * Standard error of a mean over the sequences, as scores. Empty for a single sequence, and for
+   * grad-l1, movement and magnitude, which are no such means.
    *
    * @generated from field: repeated double scores_stderr = 10;
    */
   scoresStderr: number[];
 
   /**
-   * Preceding training of the task head.
+   * Preceding training of the task head. Absent for activation and magnitude.
    *
    * @generated from field: hifi.v1.WarmUp warm_up = 11;
    */
