@@ -3,15 +3,20 @@ import * as path from 'node:path';
 import { evaluationBatches } from '../../data/batches';
 import { PROBLEMS, problemStoredAs } from '../../delta/problems';
 import type { ScoreEvent, ScoreRequest } from '../../delta/score-options';
+import { takeSlice, tunedSlices } from '../../delta/slices';
 import type { HeadScores } from '../../heads/scores';
 import { loadTensorFlow } from '../../infra/tensorflow';
+import type { ModelConfig } from '../../model/architecture';
+import { architectureOf } from '../../model/architectures';
 import { openCheckpoint } from '../../model/checkpoint';
 import { SafetensorsFile } from '../../model/safetensors';
 import { meanGradientScores } from '../../trainer/mean-gradient';
 import { moved } from '../../trainer/movement';
+import { neuronNorms } from '../../trainer/neuron-norms';
 import { scoreHeads } from '../../trainer/score';
 import { type Scoring, wholeTraining } from '../../trainer/scoring';
 import { SequenceGradients, TASK_HEAD_ALONE } from '../../trainer/sequence-gradients';
+import { activationScores, sequenceScores } from '../../trainer/sequence-scores';
 import { TokenRows } from '../../trainer/token-rows';
 import { trainable } from '../../trainer/trainable';
 import { FIXTURES, temporaryFolder } from '../support/deltas';
@@ -25,6 +30,8 @@ interface Case {
   gates: number[][][]; // [n][L][H]
   scores: number[][]; // [L][H]
   squares: number[][][]; // [n][L][H]
+  /** In some cases. // [L][di] each */
+  neurons?: Record<'gradient' | 'activation', number[][]>;
   meanL1: number[][]; // [L][H]
   batches: number[][];
   moved: number[][]; // [L][H]
@@ -124,6 +131,39 @@ const labelled = ({ rows }: Case, { objective }: Scoring) => ({
   encoded: [...rowsFor(rows, objective.problem)],
   targets: rows.map(({ label }) => targetOf(label, objective.problem)),
 });
+
+test.each(cases.flatMap((each) => (each.neurons ? [[each.case, each, each.neurons] as const] : [])))(
+  '%s has the mean gradient and activation of every neuron',
+  async (name, golden, wanted) => {
+    const { scoring, head } = await prepare(name);
+    const ofNeurons = { ...scoring, tune: 'neurons' as const };
+    const before = tf.getNumOfTensors();
+    const rows = labelled(golden, scoring);
+    near((await last(sequenceScores(ofNeurons, rows, head, 'gates'))).scores, wanted.gradient, 1e-4);
+    const { scores, scoresStderr } = await last(activationScores(ofNeurons, rows));
+    near(scores, wanted.activation, 1e-5);
+    expect(scoresStderr.flat().every((error) => error! > 0)).toBe(true);
+    expect(tf.getNumOfTensors()).toBe(before);
+    // Norms of the parts that the slices name.
+    const { config, tensor } = scoring.checkpoint;
+    const norms = Array.from({ length: config.layers }, (_, layer) =>
+      Array.from({ length: config.intermediateSize }, (_, index) => {
+        const slices = tunedSlices(config, { heads: [], neurons: [{ layer, index, score: 0 }], tune: 'neurons' });
+        const parts = slices
+          .filter(({ canonical }) => canonical.endsWith('.weight'))
+          .map((slice) => takeSlice(tensor(slice.canonical), shapeOf(config, slice.canonical), slice));
+        return Math.hypot(...parts.flatMap((part) => [...part]));
+      }),
+    );
+    near(neuronNorms(scoring.checkpoint), norms, 1e-9);
+    scoring.checkpoint.close();
+  },
+);
+
+const shapeOf = (config: ModelConfig, canonical: string) =>
+  architectureOf(config)
+    .tensors(config)
+    .find(({ name }) => name === canonical)!.shape;
 
 async function last<Result>(run: AsyncGenerator<unknown, Result>): Promise<Result> {
   for (;;) {
