@@ -4,15 +4,15 @@ import { concatenated } from '../foundation/concatenated';
 import type { Readout, TaskHeadKind } from '../model/architecture';
 import type { Checkpoint } from '../model/checkpoint';
 import { openSession, type SessionSettings } from '../model/onnx-session';
-import { embeddingGraph, layerGraph, STATE, taskHeadGraph } from '../model/serving-graphs';
-import { COUNTS, type TunedInputs } from '../model/tuned-arithmetic';
+import { embeddingGraph, type LayerInputs, layerGraph, STATE, taskHeadGraph } from '../model/serving-graphs';
+import { COUNTS } from '../model/tuned-arithmetic';
 import type { ServedDelta } from './served-delta';
 import { type Feeds, feedsOf } from './tuned-feeds';
 
 /** Session of a layer, and the inputs of its tuned parts. */
 interface Layer {
   session: ort.InferenceSession;
-  tuned: readonly TunedInputs[];
+  inputs: LayerInputs;
   /** False if it runs one delta at a time. */
   together: boolean;
 }
@@ -47,7 +47,7 @@ const COLUMNS_OF_A_THREAD = 65;
  */
 export class ServedBase {
   /** Inputs of every layer. */
-  readonly inputs: readonly (readonly TunedInputs[])[];
+  readonly inputs: readonly LayerInputs[];
   /** Whether {@link runEach} can run: every layer runs several deltas at a time. */
   readonly runsEach: boolean;
   private readonly heads = new Map<TaskHeadKind, Promise<ort.InferenceSession>>();
@@ -63,9 +63,9 @@ export class ServedBase {
     private readonly embeddings: ort.InferenceSession,
     /** All layers but the last, whose graph depends on what the task head reads. */
     private readonly layers: readonly Layer[],
-    all: readonly Pick<Layer, 'tuned' | 'together'>[],
+    all: readonly Pick<Layer, 'inputs' | 'together'>[],
   ) {
-    this.inputs = all.map(({ tuned }) => tuned);
+    this.inputs = all.map(({ inputs }) => inputs);
     this.runsEach = all.every(({ together }) => together);
   }
 
@@ -179,7 +179,7 @@ export class ServedBase {
   private feeds(layer: Layer, of: readonly Of[]): Feeds {
     const [first] = of;
     const byLayer = of.length === 1 ? this.feedsOfOne(first ?? BASE) : this.feedsTogether(of);
-    const feeds = byLayer.get(layer) ?? feedsOf(layer.tuned, of, this.checkpoint.config.headDim);
+    const feeds = byLayer.get(layer) ?? feedsOf(layer.inputs, of, this.checkpoint.config.headDim);
     byLayer.set(layer, feeds);
     return feeds;
   }
@@ -289,13 +289,13 @@ async function openLayer(
   reads: Readout,
   settings: SessionSettings,
 ): Promise<Layer> {
-  let traits: Omit<Layer, 'session'> = { tuned: [], together: true };
+  let traits: Omit<Layer, 'session'> | undefined;
   const session = await openSession((weights) => {
-    const { model, tuned, together } = layerGraph(checkpoint, layer, reads, weights);
-    traits = { tuned, together };
+    const { model, ...made } = layerGraph(checkpoint, layer, reads, weights);
+    traits = made;
     return model;
   }, settings);
-  return { session, ...traits };
+  return { session, ...traits! };
 }
 
 function once<Key, Made>(map: Map<Key, Promise<Made>>, key: Key, make: () => Promise<Made>): Promise<Made> {

@@ -6,7 +6,10 @@ import { architectureOf } from '../model/architectures';
 import { transposed } from '../model/arithmetic';
 import type { Checkpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
+import type { LayerInputs } from '../model/serving-graphs';
 import type { TunedInputs } from '../model/tuned-arithmetic';
+import type { NeuronInputs } from '../model/tuned-neurons';
+import { type ServedNeurons, servedNeurons } from './served-neurons';
 
 /** Tuned heads of one dense layer, as its graph takes them. */
 export interface TunedHeads {
@@ -38,13 +41,15 @@ export interface ServedDelta {
   bytes: number;
   /** Its tuned heads of a dense layer; undefined for none. */
   heads(inputs: TunedInputs): TunedHeads | undefined;
+  /** Its tuned neurons of a layer; undefined for none. */
+  neurons(inputs: NeuronInputs): ServedNeurons | undefined;
 }
 
 /** Tensors of a task head by name, as a delta or checkpoint stores them. */
 type StoredHead = ReadonlyMap<string, HeadTensor>;
 
 /**
- * Prepares a delta that tunes heads.
+ * Prepares a delta that tunes heads or neurons.
  *
  * @param layerInputs inputs of each layer's graph
  * @returns undefined if it tunes more than the graphs have inputs for
@@ -52,19 +57,31 @@ type StoredHead = ReadonlyMap<string, HeadTensor>;
 export function servedDelta(
   checkpoint: Checkpoint,
   { info, tensors }: Delta,
-  layerInputs: readonly (readonly TunedInputs[])[],
+  layerInputs: readonly LayerInputs[],
 ): ServedDelta | undefined {
   const { config } = checkpoint;
   const slices = tunedSlices(config, info.mask, info.parts);
-  const servable = new Set(layerInputs.flat().flatMap(({ module }) => [`${module}.weight`, `${module}.bias`]));
+  const modules = layerInputs.flatMap(({ heads, neurons: { rows } }) => [...heads, ...rows]);
+  const columns = layerInputs.map(({ neurons }) => `${neurons.columns.module}.weight`);
+  const rows = modules.flatMap(({ module }) => [`${module}.weight`, `${module}.bias`]);
+  const servable = new Set([...columns, ...rows]);
   if (slices.some(({ canonical }) => !servable.has(canonical))) return undefined;
 
   const tensorOf = (canonical: string) => tensors.get(checkpoint.storedName(canonical) ?? canonical)!;
   const byName = new Map(slices.map((slice) => [slice.canonical, slice]));
   const made = new Map<string, TunedHeads>();
+  const madeNeurons = new Map<string, ServedNeurons>();
   let lowest = layerInputs.length;
-  for (const [layer, all] of layerInputs.entries()) {
-    for (const inputs of all) {
+  for (const [layer, { heads, neurons }] of layerInputs.entries()) {
+    const slice = byName.get(`${neurons.columns.module}.weight`);
+    if (slice) {
+      const valuesOf = (canonical: string) => tensorOf(canonical).values;
+      const served = servedNeurons(checkpoint, neurons, byName, valuesOf);
+      if (!served) return undefined;
+      madeNeurons.set(neurons.any, served);
+      lowest = Math.min(lowest, layer);
+    }
+    for (const inputs of heads) {
       const slice = byName.get(`${inputs.module}.weight`);
       const within = slice && partOf(slice, inputs);
       if (!within) continue;
@@ -80,14 +97,17 @@ export function servedDelta(
   const names = architectureOf(config).taskHead(config, kind).tensors(config, outputsOf(info));
   const stored = new Map(names.map(({ name }) => [name, tensorOf(name)]));
   const bytes = [...tensors.values()].reduce((sum, { values }) => sum + values.byteLength, 0);
-  return { ...untuned(config, kind, stored), lowest, bytes, heads: headsIn(made) };
+  return { ...untuned(config, kind, stored), lowest, bytes, ...valuesIn(made, madeNeurons) };
 }
 
-/** Made here, since a closure of its caller would keep the delta's own tensors in memory. */
-const headsIn =
-  (made: ReadonlyMap<string, TunedHeads>): ServedDelta['heads'] =>
-  ({ weights }) =>
-    made.get(weights);
+/** Made here, since closures of its caller would keep the delta's own tensors in memory. */
+const valuesIn = (
+  heads: ReadonlyMap<string, TunedHeads>,
+  neurons: ReadonlyMap<string, ServedNeurons>,
+): Pick<ServedDelta, 'heads' | 'neurons'> => ({
+  heads: ({ weights }) => heads.get(weights),
+  neurons: ({ any }) => neurons.get(any),
+});
 
 /** A task head on a model that nothing else is tuned in. */
 export function untuned(config: ModelConfig, kind: TaskHeadKind, stored: StoredHead): ServedDelta {
@@ -97,7 +117,7 @@ export function untuned(config: ModelConfig, kind: TaskHeadKind, stored: StoredH
     [...stored].map(([name, tensor]) => [name, asInput(name.startsWith(`${output}.`) ? ofTwo(tensor) : tensor)]),
   );
   const bytes = [...taskHead.values()].reduce((sum, { values }) => sum + values.byteLength, 0);
-  return { lowest: config.layers, reads, kind, outputs, taskHead, bytes, heads: () => undefined };
+  return { lowest: config.layers, reads, kind, outputs, taskHead, bytes, ...valuesIn(new Map(), new Map()) };
 }
 
 /**

@@ -1,20 +1,54 @@
 import * as ort from 'onnxruntime-node';
+import type { LayerInputs } from '../model/serving-graphs';
 import type { TunedInputs } from '../model/tuned-arithmetic';
+import type { NeuronInputs } from '../model/tuned-neurons';
 import type { ServedDelta, TunedHeads } from './served-delta';
 
 /** Inputs of a graph by name. */
 export type Feeds = Record<string, ort.Tensor>;
 
 /**
- * Inputs of a layer's graph for some deltas, each padded to as many heads as the longest. They
+ * Inputs of a layer's graph for some deltas, each padded to as many heads and neurons as the longest. They
  * share memory with a delta that is alone.
  */
 export function feedsOf(
-  tuned: readonly TunedInputs[],
+  { heads, neurons }: LayerInputs,
   deltas: readonly (ServedDelta | undefined)[],
   headDim: number,
 ): Feeds {
-  return Object.assign({}, ...tuned.map((inputs) => feedsOfOne(inputs, deltas, headDim)));
+  const ofHeads = heads.map((inputs) => feedsOfOne(inputs, deltas, headDim));
+  return Object.assign(neuronFeeds(neurons, deltas), ...ofHeads);
+}
+
+/** Inputs of tuned neurons, those of each delta padded with zeros to as many as the longest. */
+function neuronFeeds(inputs: NeuronInputs, deltas: readonly (ServedDelta | undefined)[]): Feeds {
+  const all = deltas.map((delta) => delta?.neurons(inputs));
+  const D = all.length;
+  const r = Math.max(2, ...all.map((each) => each?.count ?? 0));
+  const tensor = (parts: Float32Array[], ...shape: [number, number]) =>
+    new ort.Tensor('float32', joined(parts, shape[0] * shape[1]), [D, ...shape]);
+  const none = new Float32Array(0);
+  const { columns, any } = inputs;
+  const feeds: Feeds = {
+    [any]: new ort.Tensor('bool', Uint8Array.of(Number(all.some((each) => each !== undefined))), [1]),
+    [columns.weights]: tensor(
+      all.map((each) => each?.columns ?? none),
+      r,
+      columns.width,
+    ),
+  };
+  for (const [i, { weights, biases, width }] of inputs.rows.entries()) {
+    const rows = all.map((each) => (each ? paddedRows(each.rows[i].weights, width, each.count, r) : none));
+    feeds[weights] = tensor(rows, width, r);
+    if (biases) {
+      feeds[biases] = tensor(
+        all.map((each) => each?.rows[i].biases ?? none),
+        1,
+        r,
+      );
+    }
+  }
+  return feeds;
 }
 
 function feedsOfOne(inputs: TunedInputs, deltas: readonly (ServedDelta | undefined)[], headDim: number): Feeds {

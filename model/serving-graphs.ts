@@ -4,7 +4,9 @@ import { float32Arithmetic } from './arithmetic';
 import type { GraphSource } from './graph-source';
 import { OnnxGraph, type WeightsFile } from './onnx';
 import { OnnxNetwork, type OnnxValue } from './onnx-network';
+import { ServedNetwork } from './served-network';
 import { TunedArithmetic, type TunedAxes, type TunedInputs } from './tuned-arithmetic';
+import { type NeuronInputs, TunedNeurons } from './tuned-neurons';
 
 /**
  * Graphs that answer for many deltas on one base: the embeddings, each layer, and the task head.
@@ -25,16 +27,22 @@ export function embeddingGraph(source: GraphSource, weights?: WeightsFile): Uint
   return graph.toModel();
 }
 
-/** Graph of a layer, and its inputs beside the state and `attention_mask`. */
+/** Inputs of a layer's graph beside the state and `attention_mask`. */
+export interface LayerInputs {
+  heads: readonly TunedInputs[];
+  neurons: NeuronInputs;
+}
+
+/** Graph of a layer, and its inputs. */
 export interface LayerGraph {
   model: Uint8Array;
-  tuned: readonly TunedInputs[];
+  inputs: LayerInputs;
   /** False if it runs one delta at a time. */
   together: boolean;
 }
 
 /**
- * One layer, whose heads' rows and columns are inputs. Its deltas may share the state, unless the
+ * One layer, whose heads' and neurons' rows and columns are inputs. Its deltas may share the state, unless the
  * task head reads the last token of it: then the state is [D·B, S, d].
  *
  * @param reads tokens that the task head reads; the last layer gives these alone, a single one
@@ -46,7 +54,8 @@ export function layerGraph(source: GraphSource, layer: number, reads: Readout, w
   const graph = new OnnxGraph(`layer ${layer}`, { weights });
   const state = graph.input(STATE.input, 'float32', ['N', 'S', config.hiddenSize]);
   const arithmetic = new TunedArithmetic(graph, tunedAxes(config, layer), config.headDim);
-  const net = OnnxNetwork.start(graph, source, arithmetic, {});
+  const neurons = new TunedNeurons(graph, arithmetic, config, layer);
+  const net = ServedNetwork.of(graph, source, arithmetic, neurons);
   const x = { name: state, width: config.hiddenSize };
   const tokens = queryTokens(config, layer, reads);
   const asking = tokens === 'all' ? x : twice(graph, askingTokens(net, x, tokens));
@@ -55,8 +64,8 @@ export function layerGraph(source: GraphSource, layer: number, reads: Readout, w
   const after = architecture.afterHeads(net, config, layer, own, heads);
   const y = layer === config.layers - 1 && reads === 'mean' ? twice(graph, net.meanToken(after)) : after;
   graph.output(STATE.output, net.wide(y), 'float32', ['D·B', 'Sq', config.hiddenSize]);
-  const { inputs: tuned, together } = arithmetic;
-  return { model: graph.toModel(), tuned, together };
+  const { inputs: tunedHeads, together } = arithmetic;
+  return { model: graph.toModel(), inputs: { heads: tunedHeads, neurons: neurons.inputs }, together };
 }
 
 /**

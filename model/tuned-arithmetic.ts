@@ -125,6 +125,18 @@ export class TunedArithmetic implements Arithmetic {
     return graph.node('Reshape', [repeated, this.sequences(x, x)]);
   }
 
+  /**
+   * Product of each delta's tokens with its own rows, once the deltas share nothing.
+   *
+   * @param x // [D·B, S, into]
+   * @param weights // [D, into, r]
+   * @returns name of the product, of at most {@link BLOCK} terms at once // [D, B·S, r]
+   */
+  product(graph: OnnxGraph, x: string, weights: string, into: number): string {
+    const tokens = graph.node('Reshape', [x, this.joined(this.deltas, -1, into)]);
+    return this.inBlocks(graph, { x, tokens }, weights, into);
+  }
+
   /** Declares a layer's inputs, if its module is tuned. */
   private declare({ module: name, into, out, bias, distances }: DenseLayer): TunedInputs | undefined {
     // A layer with some of a module's features is named after the first of them.
@@ -190,7 +202,12 @@ export class TunedArithmetic implements Arithmetic {
    * Product of tokens and tuned rows, as a sum of products of at most {@link BLOCK} terms: longer
    * sums are in blocks whose size depends on r.
    */
-  private inBlocks(graph: OnnxGraph, { x, tokens }: LayerInput, weights: string, into: number): string {
+  private inBlocks(
+    graph: OnnxGraph,
+    { x, tokens }: Omit<LayerInput, 'outputs'>,
+    weights: string,
+    into: number,
+  ): string {
     let parts = Math.ceil(into / BLOCK);
     while (into % parts !== 0) parts++;
     if (parts === 1) return graph.node('MatMul', [tokens, weights]);
