@@ -84,6 +84,20 @@ test.each([
   expect(selectionFlags(parsed(defineRun, ...run, '--task', 'sst2', '--tune', text))).toMatchObject({ tune });
 });
 
+test('neurons have a strategy and a size of their own, which the analysis does not take for heads', () => {
+  const given = (...flags: string[]) => parsed(defineRun, ...run, '--task', 'sst2', '--tune', 'neurons', ...flags);
+  const { k: _, ...others } = SELECTION_DEFAULTS;
+  expect(selectionFlags(given())).toEqual({ ...others, strategy: 'gradient', tune: 'neurons' });
+  expect(selectionFlags(given('--k', '96', '--strategy', 'activation'))).toMatchObject({
+    k: 96,
+    strategy: 'activation',
+  });
+  expect(analysisFlags(given('--k', '96')).k).toBe(3);
+  expect(() => selectionFlags(given('--strategy', 'hifi'))).toThrow(
+    '--strategy is "hifi"; it must be one of gradient, activation, magnitude, random, all, none with --tune neurons',
+  );
+});
+
 test('a budget replaces k, and the analysis then ranks in the graph of the whole model', () => {
   const flags = parsed(defineRun, ...run, '--task', 'sst2', '--budget', '0.02', '--samples', 'auto');
   expect(analysisFlags(flags)).toEqual({ ...ANALYSIS_DEFAULTS, samples: 'auto', scope: 'model' });
@@ -108,8 +122,8 @@ test.each([
   ['--damping', 'NaN', 'a number between 0 and 1'],
   ['--scope', 'Layer', 'layer, model; did you mean "layer"?'],
   ['--k', '2.5', 'a whole number from 1'],
-  ['--tune', 'qvq', 'letters of qkvo, each once, commas optional'],
-  ['--tune', 'QV', 'letters of qkvo, each once, commas optional'],
+  ['--tune', 'qvq', 'letters of qkvo, each once, commas optional, or neurons'],
+  ['--tune', 'QV', 'letters of qkvo, each once, commas optional, or neurons'],
   ['--epochs', 'ten', 'a whole number from 1'],
   ['--lr', '0', 'a number above 0, or auto'],
   ['--lr', 'Infinity', 'a number above 0, or auto'],

@@ -7,9 +7,10 @@ test.each([
   ['o,v,k,q', 'qkvo'],
   ['q, k', 'qk'],
   ['q,vo', 'qvo'],
+  ['neurons', 'neurons'],
 ])('%j is %j', (text, tune) => expect(tuneOf(text)).toBe(tune));
 
-test.each(['', ',', 'q,', 'qq', 'q,k,q', 'Q', 'qx', 'q k', 'o;v'])('%j is no set', (text) => {
+test.each(['', ',', 'q,', 'qq', 'q,k,q', 'Q', 'qx', 'q k', 'o;v', 'neuron', 'q,neurons'])('%j is no set', (text) => {
   expect(tuneOf(text)).toBeUndefined();
 });
 
