@@ -36,8 +36,8 @@ export interface AdapterExport {
  * of the change. For columns it is the other way round. Only base + change is rounded. A card
  * beside it says how to load it.
  *
- * @throws INVALID_INPUT if the delta belongs to another base or tunes more than heads or neurons, or
- *   `out` is not empty
+ * @throws INVALID_INPUT if the delta belongs to another base or tunes more than heads or neurons,
+ *   or `out` is not empty
  */
 export async function exportAdapter({ checkpoint, delta, out }: AdapterExport): Promise<void> {
   if (delta.info.parts)

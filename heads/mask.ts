@@ -86,8 +86,8 @@ export interface HeadCounts {
 }
 
 /**
- * Checks a mask: it is of the model, and so are its heads or neurons; each comes once; it has either
- * k or a budget.
+ * Checks a mask: it is of the model, and so are its heads or neurons; each comes once; it has
+ * either k or a budget.
  *
  * @param model the mask's model; without it, what depends on a model is not checked
  * @param field name of the mask in errors; empty if the mask is the whole input

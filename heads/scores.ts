@@ -7,7 +7,10 @@ import type { Tune } from './tune';
  * (docs/method.md). {@link HeadScores.scores} defines each score.
  */
 export const SCORE_STRATEGIES = ['gradient', 'grad-l1', 'fisher', 'movement'] as const;
-/** Strategies for neurons whose scores `hifi score` computes. {@link HeadScores.scores} defines them. */
+/**
+ * Strategies for neurons whose scores `hifi score` computes. {@link HeadScores.scores} defines
+ * them.
+ */
 export const NEURON_SCORE_STRATEGIES = ['gradient', 'activation', 'magnitude'] as const;
 /** One of {@link SCORE_STRATEGIES} or {@link NEURON_SCORE_STRATEGIES}. */
 export type ScoreStrategy = (typeof SCORE_STRATEGIES)[number] | (typeof NEURON_SCORE_STRATEGIES)[number];
@@ -47,8 +50,9 @@ export interface HeadScores {
   /** Number of scored sequences, n. */
   samples: number;
   /**
-   * Scores, ≥ 0, [L][H], or of neurons [L][di]. g is the gradient with respect to what tuning would change: the head's rows and
-   * columns of the matrices of `options.tune`, and the rows' biases that have a gradient.
+   * Scores, ≥ 0, [L][H], or of neurons [L][di]. g is the gradient with respect to what tuning would
+   * change: the head's rows and columns of the matrices of `options.tune`, and the rows' biases
+   * that have a gradient.
    *
    * - `gradient`: mean over the sequences of |∂loss/∂gate| (Michel et al. 2019).
    * - `grad-l1`: ‖E g‖₁, as SHiRA-Grad (Bhardwaj et al. 2024) chooses single parameters.
@@ -59,7 +63,8 @@ export interface HeadScores {
    * Of neurons:
    *
    * - `gradient`: as for heads, with the gate on what the second matrix reads from the neuron.
-   * - `activation`: mean square of that over the real tokens of a sequence, mean over the sequences.
+   * - `activation`: mean square of that over the real tokens of a sequence, mean over the
+   *   sequences.
    * - `magnitude`: ‖W‖_F of the neuron's rows of the first matrix and column of the second.
    */
   scores: PerHead;

@@ -81,7 +81,9 @@ const checkedOptions = optionsCheck<SelectionOptions>(
   {},
 );
 
-/** Fills in defaults, and checks options without the model; {@link unitsToChoose} checks the size. */
+/**
+ * Fills in defaults, and checks options without the model; {@link unitsToChoose} checks the size.
+ */
 export const selectionOptions = (given: Partial<SelectionOptions>) => checkedOptions(withDefaults(given));
 
 const sizelessOptions = optionsCheck<SelectionOptions>('selection', sizeless, {});
@@ -114,8 +116,8 @@ export type ScoredHeads = Pick<HeadScores, 'scores'> & {
  *
  * @param report heads.json, or scores.json for a strategy whose scores `hifi score` computes
  * @throws HifiError INVALID_INPUT for an unknown strategy, or one without scores of neurons; a k
- *   outside 1 … H; a budget that is out of range or too small for one head; a k and a budget; a seed
- *   out of range; a ranking option out of range, if the heads are ranked
+ *   outside 1 … H; a budget that is out of range or too small for one head; a k and a budget; a
+ *   seed out of range; a ranking option out of range, if the heads are ranked
  */
 export function selectHeads(report: SelectionInput | ScoredHeads, options: Partial<SelectionOptions> = {}): Mask {
   const chosen = sizelessOptions(withDefaults(options));

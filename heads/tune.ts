@@ -14,11 +14,9 @@ export type HeadTune = Exclude<`${'q' | ''}${'k' | ''}${'v' | ''}${'o' | ''}`, '
 export type Tune = HeadTune | 'neurons';
 
 /** Values of {@link HeadTune}, smaller sets first. */
-export const HEAD_TUNES: readonly HeadTune[] = Array.from({ length: 2 ** HEAD_ROLES.length - 1 }, (_, i) =>
-  HEAD_ROLES.filter((_role, bit) => ((i + 1) >> bit) & 1).join(''),
-)
-  .sort((a, b) => a.length - b.length)
-  .map((letters) => letters as HeadTune);
+export const HEAD_TUNES: readonly HeadTune[] = Array.from({ length: 15 }, (_, i) => 15 - i)
+  .map((bits) => HEAD_ROLES.filter((_, at) => (bits >> (3 - at)) & 1).join('') as HeadTune)
+  .sort((a, b) => a.length - b.length);
 
 /** Values of {@link Tune}. */
 export const TUNES: readonly Tune[] = [...HEAD_TUNES, 'neurons'];

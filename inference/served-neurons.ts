@@ -5,13 +5,13 @@ import type { Checkpoint } from '../model/checkpoint';
 import type { NeuronInputs } from '../model/tuned-neurons';
 
 /**
- * Tuned neurons of one layer, as its graph takes them: first as the delta has them, then as the base
- * has them, with columns of the opposite sign.
+ * Tuned neurons of one layer, as its graph takes them: first as the delta has them, then as the
+ * base has them, with columns of the opposite sign.
  */
 export interface ServedNeurons {
   /** Number of rows and columns, r: twice that of the neurons. */
   count: number;
-  /** Of each matrix with rows: weights [width, r], biases [r]. */
+  /** Rows of each matrix: weights [width, r], biases [r]. */
   rows: { weights: Float32Array; biases?: Float32Array }[];
   /** [r, width] */
   columns: Float32Array;

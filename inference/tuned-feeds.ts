@@ -8,8 +8,8 @@ import type { ServedDelta, TunedHeads } from './served-delta';
 export type Feeds = Record<string, ort.Tensor>;
 
 /**
- * Inputs of a layer's graph for some deltas, each padded to as many heads and neurons as the longest. They
- * share memory with a delta that is alone.
+ * Inputs of a layer's graph for some deltas, each padded to as many heads and neurons as the
+ * longest. They share memory with a delta that is alone.
  */
 export function feedsOf(
   { heads, neurons }: LayerInputs,

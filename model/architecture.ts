@@ -141,7 +141,8 @@ export interface TaskHead {
 
 /**
  * Architecture of a transformer: its names in a checkpoint, its fields in config.json, what a head
- * and a neuron own, and its forward pass. Everything else in this package is written for any architecture.
+ * and a neuron own, and its forward pass. Everything else in this package is written for any
+ * architecture.
  */
 export interface Architecture {
   /** `model_type` in config.json. */

@@ -42,8 +42,8 @@ export interface LayerGraph {
 }
 
 /**
- * One layer, whose heads' and neurons' rows and columns are inputs. Its deltas may share the state, unless the
- * task head reads the last token of it: then the state is [D·B, S, d].
+ * One layer, whose heads' and neurons' rows and columns are inputs. Its deltas may share the state,
+ * unless the task head reads the last token of it: then the state is [D·B, S, d].
  *
  * @param reads tokens that the task head reads; the last layer gives these alone, a single one
  *   twice

@@ -5,8 +5,8 @@ import type { Range } from './operations';
 import type { TunedArithmetic } from './tuned-arithmetic';
 
 /**
- * Inputs of a graph that tune neurons of one layer, of D deltas at once: r rows and columns, those of
- * the delta and those of the base, which are taken away.
+ * Inputs of a graph that tune neurons of one layer, of D deltas at once: r rows and columns, those
+ * of the delta and those of the base, which are taken away.
  */
 export interface NeuronInputs {
   /** Matrices of which a neuron owns rows, in the order of the forward pass. */
@@ -44,9 +44,9 @@ export type Beside = (graph: OnnxGraph) => string;
 const SHAPE = ['D·B', 'Sq', 'n'];
 
 /**
- * Feed-forward of the tuned neurons beside the base's own: a narrow one of r neurons for each delta,
- * whose output is added to the base's. Each tuned neuron is in it twice, as tuned and, with the
- * opposite sign, as in the base.
+ * Feed-forward of the tuned neurons beside the base's own: a narrow one of r neurons for each
+ * delta, whose output is added to the base's. Each tuned neuron is in it twice, as tuned and, with
+ * the opposite sign, as in the base.
  */
 export class TunedNeurons {
   readonly inputs: NeuronInputs;

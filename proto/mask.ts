@@ -16,8 +16,8 @@ export function maskMessage({ schemaVersion: _version, heads, neurons = [], ...m
 }
 
 /**
- * Checks a mask against its model. Sorts heads and neurons by layer and number, and computes the counts. A
- * mask without a hash is taken as one of this model.
+ * Checks a mask against its model. Sorts heads and neurons by layer and number, and computes the
+ * counts. A mask without a hash is taken as one of this model.
  *
  * @throws HifiError INVALID_INPUT for a head that the model lacks or that appears twice, a mask of
  *   another model, and an invalid k, budget, strategy or tune

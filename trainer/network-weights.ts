@@ -24,9 +24,9 @@ interface TrainedPiece {
 
 /**
  * Weights of the network in the engine: frozen rows in variables that nothing ever writes, and the
- * trained rows beside them. A matrix of which heads or neurons own columns is stored transposed where
- * these are tuned, so that every trained piece consists of rows. Tuned heads and neurons come last in
- * their layer.
+ * trained rows beside them. A matrix of which heads or neurons own columns is stored transposed
+ * where these are tuned, so that every trained piece consists of rows. Tuned heads and neurons come
+ * last in their layer.
  */
 export class NetworkWeights {
   private readonly made = new Map<string, Matrix>();

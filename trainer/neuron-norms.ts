@@ -18,7 +18,8 @@ export function neuronNorms({ config, tensor }: Pick<Checkpoint, 'config' | 'ten
 }
 
 /**
- * Adds the squares of each neuron's part of a matrix. Neurons are numbered as their rows or columns.
+ * Adds the squares of each neuron's part of a matrix. Neurons are numbered as their rows or
+ * columns.
  *
  * @param first part of the first neuron
  * @param d length of a row, or number of the rows

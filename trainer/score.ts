@@ -49,11 +49,12 @@ const OF_LOSS: Readonly<
 const needsLoss = (strategy: ScoreStrategy): strategy is keyof typeof OF_LOSS => strategy in OF_LOSS;
 
 /**
- * Scores all heads by a strategy that needs gradients, or all neurons (docs/method.md): rows → tokens
- * → a task head after a short training on the frozen encoder, if there is a loss → scores. The sample is drawn from the training rows
- * without the tenth that a training without dev rows holds out, so the evaluation rows do not
- * influence the choice. `movement` draws half of these rows for any `samples`, and `samples` of
- * them for its warm-up. The same request gives the same scores.
+ * Scores all heads by a strategy that needs gradients, or all neurons (docs/method.md): rows →
+ * tokens → a task head after a short training on the frozen encoder, if there is a loss → scores.
+ * The sample is drawn from the training rows without the tenth that a training without dev rows
+ * holds out, so the evaluation rows do not influence the choice. `movement` draws half of these
+ * rows for any `samples`, and `samples` of them for its warm-up. The same request gives the same
+ * scores.
  *
  * @throws INVALID_INPUT for a bad option, bad rows or labels; FAILED if a loss or a score is not
  *   finite; CANCELLED by `signal`, within a batch

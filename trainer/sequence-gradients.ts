@@ -23,12 +23,12 @@ export type OfHeads = 'gates' | 'squares';
 
 /**
  * Whole network without tuned heads and without dropout, as a graph that ends at a number for each
- * head, or neuron, and sequence. Each sequence has its own loss. Padding adds nothing, and in the last layer
- * neither do tokens that the task head does not read.
+ * head, or neuron, and sequence. Each sequence has its own loss. Padding adds nothing, and in the
+ * last layer neither do tokens that the task head does not read.
  *
  * - `gates` (Michel et al. 2019; docs/method.md): a gate (= 1) multiplies a head's output before
- *   W_O, so ∂loss/∂gate is Σ over tokens and entries of ∂loss/∂O_h ⊙ O_h. A neuron's gate multiplies
- *   what the feed-forward's second matrix reads from it.
+ *   W_O, so ∂loss/∂gate is Σ over tokens and entries of ∂loss/∂O_h ⊙ O_h. A neuron's gate
+ *   multiplies what the feed-forward's second matrix reads from it.
  * - `squares` (diagonal of the empirical Fisher information with the given labels, one sequence at
  *   a time: Sung et al. 2021, arXiv 2111.09839, eq. 4): Σ g² over the parameters that tuning the
  *   head would train.
@@ -184,8 +184,8 @@ function squares(ops: Ops, { config }: Checkpoint, tune: Tune, net: TensorFlowNe
 const useOf = ({ module, rows }: LinearUse) => `${module} ${rows}`;
 
 /**
- * Squares each sequence's own gradient by the rows or columns of W, or the entries of b, in all uses
- * of them in y = factor·(x·Wᵀ + b).
+ * Squares each sequence's own gradient by the rows or columns of W, or the entries of b, in all
+ * uses of them in y = factor·(x·Wᵀ + b).
  *
  * @param byOutput gradients by y // [B·S, out]
  * @returns sum of the squares of each row or column // [B, out] or [B, in]

@@ -10,7 +10,9 @@ export interface Indices {
 
 /** Order in which the engine stores the heads and neurons of each layer. */
 export interface EngineOrder {
-  /** Rows and columns that come last, by tensor: those of tuned heads and neurons, inert ones too. */
+  /**
+   * Rows and columns that come last, by tensor: those of tuned heads and neurons, inert ones too.
+   */
   last: ReadonlyMap<string, Indices>;
   /** Heads of each layer in that order. */
   heads: readonly (readonly number[])[];

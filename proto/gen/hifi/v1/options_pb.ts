@@ -159,8 +159,8 @@ export type SelectionOptions = Message<"hifi.v1.SelectionOptions"> & {
   budget?: number | undefined;
 
   /**
-   * What is tuned: matrices of each head, letters of qkvo, each once, in any order, commas optional;
-   * or neurons of the feed-forward layers. Default: qkv.
+   * What is tuned: matrices of each head, letters of qkvo, each once, in any order, commas
+   * optional; or neurons of the feed-forward layers. Default: qkv.
    *
    * @generated from field: optional string tune = 4;
    */
