@@ -83,7 +83,8 @@ async function openBase(folder: string, threads: number): Promise<ServedModel> {
       read(delta) {
         const read = readDelta(delta, checkpoint);
         const served = servedDelta(checkpoint, read, base.inputs);
-        if (!served) throw invalidPart('deltas', `${delta} tunes more than heads or neurons: export a checkpoint and ask that`);
+        if (!served)
+          throw invalidPart('deltas', `${delta} tunes more than heads or neurons: export a checkpoint and ask that`);
         return headOf(labelsOf(read.info), trainedLengths(read.info), served);
       },
       run: (batch, heads) => base.run(batch, deltasOf(heads)),

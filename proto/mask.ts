@@ -68,7 +68,7 @@ function sizeOf({ k, budget }: MaskMessage, chosen: readonly Pick<MaskHead, 'lay
 }
 
 /** Reads letters of qkvo. @throws HifiError INVALID_INPUT for any other text */
-export function tuneAt(text: string, field: string): Tune {
+function tuneAt(text: string, field: string): Tune {
   const tune = tuneOf(text);
   if (tune !== undefined) return tune;
   throw invalidValue({ field, value: shown(text), expected: TUNE_RULE });

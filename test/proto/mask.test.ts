@@ -89,7 +89,11 @@ describe('a mask', () => {
       'mask.model.sha256 is cdcdcdcdcdcd… (sample); it must be ',
     ],
     [{ strategy: 'hify' }, 'mask.strategy', 'mask.strategy is "hify"; it must be one of hifi, '],
-    [{ tune: 'all' }, 'mask.tune', 'mask.tune is "all"; it must be letters of qkvo, each once, commas optional, or neurons'],
+    [
+      { tune: 'all' },
+      'mask.tune',
+      'mask.tune is "all"; it must be letters of qkvo, each once, commas optional, or neurons',
+    ],
     [{ k: 6 }, 'mask.k', 'mask.k is 6; it must be 0 to 5: a layer of the model has 5 heads'],
     [{ budget: 0 }, 'mask.budget', 'mask.budget is 0; it must be above 0, at most 1'],
     [{ budget: 0.1, k: 1 }, 'mask.budget', 'give one of them'],
