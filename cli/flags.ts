@@ -144,7 +144,7 @@ export function addSelectionFlags(command: Command): void {
   command.optionsGroup('Selection:');
   const { strategy, seed } = SELECTION_DEFAULTS;
   const how = `how heads are selected: ${STRATEGIES.join(', ')}; neurons: ${NEURON_STRATEGIES.join(', ')}`;
-  const initial = `${how} (default: ${strategy}, for neurons ${defaultStrategy('neurons')})`;
+  const initial = `${how}, by default ${defaultStrategy('neurons')} (default: ${strategy})`;
   const option = new Option('--strategy <name>', initial).argParser(oneOf('--strategy', STRATEGIES));
   addOnce(command, option.default(undefined, strategy));
   addSizeFlags(command);
@@ -193,8 +193,8 @@ function addTuneFlag(command: Command, what: string): void {
 /** Adds `--k`. Its default is shown but not set, so that `--budget` can exclude a given `--k`. */
 function addKFlag(command: Command): void {
   const initial = String(SELECTION_DEFAULTS.k);
-  const many = `${initial} heads, or as many neurons as have no more parameters`;
-  const what = `heads or neurons per layer: more can learn more, and give a larger delta (default: ${many})`;
+  const many = 'heads or neurons per layer: more can learn more, and give a larger delta';
+  const what = `${many}; neurons without --k: as many as have no more parameters (default: ${initial})`;
   addOnce(command, new Option('--k <count>', what).argParser(wholeNumber('--k', 1)).default(undefined, initial));
 }
 
