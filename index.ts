@@ -65,10 +65,11 @@ export type {
   Scope,
   Teleport,
 } from './heads/head-report';
-export { type Mask, type MaskHead, STRATEGIES, type Strategy, type Tune } from './heads/mask';
+export { type Mask, type MaskHead, STRATEGIES, type Strategy } from './heads/mask';
 export { RANKING_DEFAULTS, type Ranking, type RankingOptions } from './heads/ranking';
 export { type HeadScores, SCORE_STRATEGIES, type ScoreStrategy } from './heads/scores';
 export { SELECTION_DEFAULTS, type SelectionOptions } from './heads/select';
+export type { HeadRole, HeadTune, Tune } from './heads/tune';
 export type { Classified, ScoredLabel } from './inference/classify-request';
 export type { Credentials } from './infra/grpc/credentials';
 export type { JobEstimate } from './job/estimate';

@@ -4,7 +4,7 @@ import type { CompareRequest } from '../compare/request';
 import { SCORE_DEFAULTS } from '../delta/score-options';
 import { TRAIN_DEFAULTS, type TrainOptions } from '../delta/training-options';
 import { invalidInput } from '../foundation/errors';
-import type { Tune } from '../heads/mask';
+import type { Tune } from '../heads/tune';
 import { decimals, oneOf, seedList, someOf, wholeNumber } from './flag-values';
 import {
   add,

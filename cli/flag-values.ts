@@ -1,5 +1,6 @@
 import { didYouMean } from '../data/nearest';
 import { invalidValue } from '../foundation/errors';
+import { TUNE_RULE, TUNES, type Tune, tuneOf } from '../heads/tune';
 import { bucketAddress } from '../infra/artifacts/bucket-address';
 import { targetsOf } from '../infra/grpc/targets';
 
@@ -154,6 +155,16 @@ export function headerName(flag: string, several = false): FlagParser<string> {
     throw refused(flag, text, 'the name of a column');
   };
   return Object.assign(parse, { several });
+}
+
+/** Parses what is tuned, and puts its letters in order. */
+export function aTune(flag: string): FlagParser<Tune> {
+  const parse = (text: string) => {
+    const tune = tuneOf(text);
+    if (tune !== undefined) return tune;
+    throw refused(flag, text, TUNE_RULE);
+  };
+  return Object.assign(parse, { takes: TUNES });
 }
 
 /** Parses words from a list of choices, with commas. */

@@ -2,14 +2,22 @@ import { type Command, Option } from 'commander';
 import { LONG_TEXTS } from '../data/word-windows';
 import { SCORE_DEFAULTS, type ScoreOptions } from '../delta/score-options';
 import { TRAIN_DEFAULTS, type TrainOptions } from '../delta/training-options';
-import { invalidInput } from '../foundation/errors';
+import { invalidInput, invalidValue } from '../foundation/errors';
 import { PRECISIONS } from '../foundation/precision';
 import { ANALYSIS_DEFAULTS, type AnalysisOptions } from '../heads/analysis-options';
 import { STRATEGIES } from '../heads/mask';
 import { RANKING_DEFAULTS, type RankingOptions } from '../heads/ranking';
-import { rankingScope, SELECTION_DEFAULTS, type SelectionOptions } from '../heads/select';
+import { NEURON_STRATEGIES } from '../heads/scores';
+import {
+  defaultStrategy,
+  rankingScope,
+  SELECTION_DEFAULTS,
+  type SelectionOptions,
+  sizeOf,
+  topHeads,
+} from '../heads/select';
 import { classWeights, wordOrWeights } from './class-weights';
-import { aPath, decimal, decimalOr, type FlagParser, oneOf, wholeNumber, wholeNumberOr } from './flag-values';
+import { aPath, aTune, decimal, decimalOr, type FlagParser, oneOf, wholeNumber, wholeNumberOr } from './flag-values';
 
 /** Flags as commander parses them, with names in camel case. */
 export type Flags = Record<string, unknown>;
@@ -127,7 +135,7 @@ export function analysisFlags(flags: Flags): AnalysisOptions {
   const ranking = rankingFlags(flags);
   // A run reports the ranking that it selects by.
   const scope = rankingScope({ ...ranking, budget: flags.budget as number | undefined });
-  const top = k ?? ANALYSIS_DEFAULTS.k;
+  const top = topHeads({ k, tune: (flags as Partial<SelectionOptions>).tune ?? SELECTION_DEFAULTS.tune });
   return { samples, maxSamples, k: top, xi, maxLength, seed, exact, ...ranking, scope, ...engineFlags(flags) };
 }
 
@@ -136,53 +144,59 @@ export function analysisFlags(flags: Flags): AnalysisOptions {
 export function addSelectionFlags(command: Command): void {
   command.optionsGroup('Selection:');
   const { strategy, seed } = SELECTION_DEFAULTS;
-  const how = `how heads are selected: ${STRATEGIES.join(', ')}`;
-  add(command, '--strategy <name>', how, oneOf('--strategy', STRATEGIES), strategy);
+  const how = `how heads are selected: ${STRATEGIES.join(', ')}; neurons: ${NEURON_STRATEGIES.join(', ')}`;
+  const initial = `${how}, by default ${defaultStrategy('neurons')} (default: ${strategy})`;
+  const option = new Option('--strategy <name>', initial).argParser(oneOf('--strategy', STRATEGIES));
+  addOnce(command, option.default(undefined, strategy));
   addSizeFlags(command);
   add(command, '--seed <n>', 'seed for the random strategy', wholeNumber('--seed', 0, SEED_MOST), seed);
   addRankingFlags(command);
 }
 
 export function selectionFlags(flags: Flags): SelectionOptions {
-  const { strategy, tune, seed } = flags as unknown as SelectionOptions;
+  const { tune, seed, strategy = defaultStrategy(tune) } = flags as unknown as SelectionOptions;
+  if (tune === 'neurons' && !NEURON_STRATEGIES.includes(strategy)) {
+    const right = `one of ${NEURON_STRATEGIES.join(', ')} with --tune neurons`;
+    throw invalidValue({ field: 'strategy', value: JSON.stringify(strategy), expected: right }, '--strategy');
+  }
   return { strategy, ...sizeFlags(flags), tune, seed, ...rankingFlags(flags) };
 }
 
 /** Reads `--k` or `--budget`. @throws HifiError INVALID_INPUT if both are given */
-export function sizeFlags(flags: Flags): { k: number } | { budget: number } {
-  const { k, budget } = flags as Pick<SelectionOptions, 'k' | 'budget'>;
+export function sizeFlags(flags: Flags): { k?: number } | { budget: number } {
+  const { k, budget, tune } = flags as Pick<SelectionOptions, 'k' | 'budget' | 'tune'>;
   if (k !== undefined && budget !== undefined) {
     throw invalidInput(`--k ${k} and --budget ${budget} are given; give one of them`);
   }
-  return budget === undefined ? { k: k ?? SELECTION_DEFAULTS.k } : { budget };
+  return sizeOf({ k, budget, tune });
 }
 
 /**
- * Adds the flags for the number of tuned heads and their tuned parts, which selections and
- * comparisons share.
+ * Adds the flags for the number of tuned heads or neurons and the heads' tuned matrices, which
+ * selections and comparisons share.
  */
 export function addSizeFlags(command: Command): void {
   addKFlag(command);
   add(
     command,
     '--budget <share>',
-    'instead of --k: the best heads of the whole model, as many as do not exceed this share of its parameters',
+    'instead of --k: the best heads or neurons of the whole model, as many as do not exceed this share of its parameters',
     decimal('--budget', 'a number above 0, at most 1', (value) => value > 0 && value <= 1),
   );
-  add(
-    command,
-    '--tune <what>',
-    'tuned parts of the selected heads: query, key and value (qkv), or their output too (qkvo)',
-    oneOf('--tune', ['qkv', 'qkvo']),
-    SELECTION_DEFAULTS.tune,
-  );
+  addTuneFlag(command, 'what is tuned');
+}
+
+function addTuneFlag(command: Command, what: string): void {
+  const values = 'matrices of heads, letters of q (query), k (key), v (value) and o (output), or feed-forward neurons';
+  add(command, '--tune <letters|neurons>', `${what}: ${values}`, aTune('--tune'), SELECTION_DEFAULTS.tune);
 }
 
 /** Adds `--k`. Its default is shown but not set, so that `--budget` can exclude a given `--k`. */
 function addKFlag(command: Command): void {
   const initial = String(SELECTION_DEFAULTS.k);
-  const what = `heads per layer: more can learn more, and give a larger delta (default: ${initial})`;
-  addOnce(command, new Option('--k <heads>', what).argParser(wholeNumber('--k', 1)).default(undefined, initial));
+  const many = 'heads or neurons per layer: more can learn more, and give a larger delta';
+  const what = `${many}; neurons without --k: as many as have no more parameters (default: ${initial})`;
+  addOnce(command, new Option('--k <count>', what).argParser(wholeNumber('--k', 1)).default(undefined, initial));
 }
 
 function addMaxLengthFlag(command: Command, initial: number): void {
@@ -202,13 +216,14 @@ export function addScoreFlags(command: Command, strategies: readonly string[]): 
   const { samples, maxLength, seed } = SCORE_DEFAULTS;
   add(command, '--strategy <name>', strategies.join(', '), oneOf('--strategy', strategies), strategies[0]);
   add(command, '--samples <sequences>', 'sequences to score on', wholeNumber('--samples', 1), samples);
+  addTuneFlag(command, 'what is scored');
   addMaxLengthFlag(command, maxLength);
   addSeedFlag(command, seed);
 }
 
 export function scoreFlags(flags: Flags): ScoreOptions {
-  const { samples, maxLength, seed } = flags as unknown as ScoreOptions;
-  return { samples, maxLength, seed, ...engineFlags(flags), ...precisionFlag(flags) };
+  const { samples, tune, maxLength, seed } = flags as unknown as ScoreOptions;
+  return { samples, tune, maxLength, seed, ...engineFlags(flags), ...precisionFlag(flags) };
 }
 
 // ---- training ----

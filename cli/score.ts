@@ -1,7 +1,16 @@
 import type { Command } from 'commander';
+import { invalidValue } from '../foundation/errors';
 import { follow } from '../foundation/follow';
 import { byScore, TIE } from '../heads/score-order';
-import { type HeadScores, SCORE_STRATEGIES, type ScoreStrategy } from '../heads/scores';
+import {
+  type HeadScores,
+  isScoreStrategy,
+  NEURON_SCORE_STRATEGIES,
+  SCORE_STRATEGIES,
+  type ScoreStrategy,
+  scoreStrategies,
+} from '../heads/scores';
+import { unitsPerLayer } from '../heads/select';
 import { writeJson } from '../job/files';
 import { claimFile } from '../job/out';
 import { scoreHeads } from '../trainer/training-engine';
@@ -26,7 +35,7 @@ export function define(command: Command): void {
   addOutFlag(command, 'file for the scores, scores.json', 'file');
   addRuleFlags(command);
   addDataFlags(command, true);
-  addScoreFlags(command, SCORE_STRATEGIES);
+  addScoreFlags(command, [...new Set([...SCORE_STRATEGIES, ...NEURON_SCORE_STRATEGIES])]);
   addEngineFlags(command);
   addJsonFlag(command);
   command.action(score);
@@ -37,6 +46,10 @@ async function score(flags: Flags): Promise<void> {
   const options = scoreFlags(flags);
   const train = dataFlags(flags, true)(flags.train as string[]);
   const strategy = flags.strategy as ScoreStrategy;
+  if (!isScoreStrategy(strategy, options.tune)) {
+    const expected = `one of ${scoreStrategies(options.tune).join(', ')} with --tune ${options.tune}`;
+    throw invalidValue({ field: 'strategy', value: JSON.stringify(strategy), expected }, '--strategy');
+  }
   claimFile(out, flags.overwrite === true);
   const scores = await inSession(async (session) => {
     const model = await modelFolder(flags, session);
@@ -49,18 +62,20 @@ async function score(flags: Flags): Promise<void> {
   if (flags.json) await printJson(scores);
 }
 
-/** Table of the best heads of each layer. */
-function scoresTable({ scores, model, samples, strategy, elapsedSeconds, deviceUsed }: HeadScores): string[] {
+/** Table of the best heads or neurons of each layer. */
+function scoresTable({ scores, model, options, samples, strategy, elapsedSeconds, deviceUsed }: HeadScores): string[] {
+  const what = options.tune === 'neurons' ? 'neurons' : 'heads';
+  const perLayer = unitsPerLayer(model, options.tune);
   const tie = TIE * Math.max(...scores.flat());
   const rows = scores.map((values, layer) => [
     String(layer),
     byScore(values, false, tie)
-      .slice(0, Math.min(5, model.heads))
+      .slice(0, 5)
       .map((head) => `${head} (${values[head].toPrecision(2)})`)
       .join('  '),
   ]);
   return [
-    ...table([['layer', `best heads by ${strategy}`], ...rows], [0]),
-    `${model.layers} layers of ${model.heads} heads, ${samples} sequences, ${secondsText(elapsedSeconds)}, ${deviceUsed}`,
+    ...table([['layer', `best ${what} by ${strategy}`], ...rows], [0]),
+    `${model.layers} layers of ${perLayer} ${what}, ${samples} sequences, ${secondsText(elapsedSeconds)}, ${deviceUsed}`,
   ];
 }

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { invalidInput } from '../foundation/errors';
 import type { Mask } from '../heads/mask';
 import { rankingWarnings } from '../heads/ranking';
-import { isScoreStrategy, SCORE_STRATEGIES } from '../heads/scores';
+import { isScoreStrategy, scoreStrategies } from '../heads/scores';
 import {
   rankingScope,
   type ScoredHeads,
@@ -21,7 +21,7 @@ export function define(command: Command): void {
   add(
     command,
     '--scores <scores.json>',
-    'scores.json of hifi score, for a strategy that needs gradients',
+    'scores.json of hifi score, for a strategy that needs gradients, and for neurons',
     aPath('file'),
   );
   addOutFlag(command, 'file for the mask, mask.json', 'file');
@@ -50,17 +50,16 @@ async function select(flags: Flags): Promise<void> {
  * Reads the strategy's input: an analysis, or scores by gradients. If both are given, they must be
  * of one model.
  */
-function readMeasured({ heads, scores }: Flags, { strategy }: SelectionOptions): SelectionInput | ScoredHeads {
-  if (!isScoreStrategy(strategy)) {
+function readMeasured({ heads, scores }: Flags, { strategy, tune }: SelectionOptions): SelectionInput | ScoredHeads {
+  if (!isScoreStrategy(strategy, tune)) {
     if (scores !== undefined)
-      throw invalidInput(`--scores needs --strategy ${SCORE_STRATEGIES.join(', ')}; got ${strategy}`);
+      throw invalidInput(`--scores needs --strategy ${scoreStrategies(tune).join(', ')}; got ${strategy}`);
     if (heads === undefined) throw invalidInput("required option '--heads <heads.json>' not specified");
     return readHeads(heads as string);
   }
   if (scores === undefined) {
-    throw invalidInput(
-      `--strategy ${strategy} needs --scores scores.json, which hifi score --strategy ${strategy} writes`,
-    );
+    const flags = `--strategy ${strategy}${tune === 'neurons' ? ' --tune neurons' : ''}`;
+    throw invalidInput(`${flags} needs --scores scores.json, which hifi score ${flags} writes`);
   }
   const given = readScores(scores as string);
   if (heads === undefined) return given;
@@ -70,15 +69,18 @@ function readMeasured({ heads, scores }: Flags, { strategy }: SelectionOptions):
   throw invalidInput(`${scores} is of ${shown(given.model)}, ${heads} of ${shown(model)}; they must be of one model`);
 }
 
-/** Table of the selected heads of each layer, and their share of the model. */
+/** Table of each layer's selected heads, or number of neurons, and their share of the model. */
 export function maskTable(mask: Mask, layers: number): string[] {
+  const { heads, neurons, strategy, tune } = mask;
   const rows = Array.from({ length: layers }, (_, layer) => {
-    const heads = mask.heads.filter((head) => head.layer === layer).map(({ head }) => String(head));
-    return [String(layer), heads.join(' ') || '–'];
+    const own = heads.filter((head) => head.layer === layer).map(({ head }) => String(head));
+    const count = neurons?.filter((neuron) => neuron.layer === layer).length;
+    return [String(layer), count === undefined ? own.join(' ') || '–' : String(count)];
   });
+  const [what, count] = neurons ? ['neurons', neurons.length] : ['heads', heads.length];
   return [
-    ...table([['layer', 'heads'], ...rows], [0]),
-    `${mask.heads.length} heads by ${mask.strategy}: ${grouped(mask.trainableParameters)} of ` +
-      `${grouped(mask.totalParameters)} parameters (${percentText(mask.share)}), ${mask.tune}`,
+    ...table([['layer', what], ...rows], neurons ? [0, 1] : [0]),
+    `${grouped(count)} ${what} by ${strategy}: ${grouped(mask.trainableParameters)} of ` +
+      `${grouped(mask.totalParameters)} parameters (${percentText(mask.share)})${neurons ? '' : `, ${tune}`}`,
   ];
 }

@@ -1,6 +1,6 @@
 import { besideHeads } from '../delta/slices';
 import type { FurtherTuning } from '../delta/tuning';
-import type { Tune } from '../heads/mask';
+import type { Tune } from '../heads/tune';
 import type { ModelConfig, TensorPart } from '../model/architecture';
 import { architectureOf } from '../model/architectures';
 import { linearModules } from '../model/linear-modules';

@@ -19,7 +19,7 @@ export function comparisonCommand(
 ): string {
   const { rows, size, tune, lrs, samples, training } = settings;
   const [drawn, count] = 'rowsPerClass' in rows ? ['rows-per-class', rows.rowsPerClass] : ['rows', rows.rows];
-  const [sized, amount] = 'k' in size ? ['k', size.k] : ['budget', size.budget];
+  const [sized, amount] = 'budget' in size ? ['budget', size.budget] : ['k', size.k];
   return commandText('npx hifi compare', [
     ['model', model],
     ['revision', revision],

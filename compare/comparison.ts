@@ -2,7 +2,7 @@ import { labelWarnings } from '../data/labels';
 import { NO_CLASSES } from '../data/problem';
 import { modelFileHashes, rowsIdentity } from '../delta/identity';
 import { invalidInput } from '../foundation/errors';
-import { headsToChoose } from '../heads/select';
+import { selectionOptions, unitsToChoose } from '../heads/select';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint';
 import { reportModelOf } from '../model/description';
 import { claimComparison } from './comparison-folder';
@@ -220,7 +220,7 @@ function checkMethods(request: CompareRequest, checkpoint: Checkpoint, { labels 
   const model = reportModelOf(checkpoint);
   const noClasses = NO_CLASSES[labels.problem];
   for (const method of request.methods) {
-    if (method !== LOGISTIC) headsToChoose(selectionFor(method, request, 0), model);
+    if (method !== LOGISTIC) unitsToChoose(selectionOptions(selectionFor(method, request, 0)), model);
     if (noClasses !== undefined && NEEDS_CLASSES.has(method)) {
       throw invalidInput(`${method} needs classes, and ${noClasses}: remove it from --strategies`);
     }

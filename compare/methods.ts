@@ -1,6 +1,7 @@
 import type { FurtherTuning } from '../delta/tuning';
-import { STRATEGIES, type Strategy, type Tune } from '../heads/mask';
+import { STRATEGIES, type Strategy } from '../heads/mask';
 import type { RankingOptions } from '../heads/ranking';
+import type { Tune } from '../heads/tune';
 import type { ModelConfig } from '../model/config';
 import { BASELINES, type Baseline } from './baselines';
 

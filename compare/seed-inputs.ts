@@ -4,7 +4,7 @@ import { analyze } from '../analyzer/analysis-engine';
 import { ANALYSIS_DEFAULTS, type AnalysisOptions } from '../heads/analysis-options';
 import type { HeadReport } from '../heads/head-report';
 import { type HeadScores, isScoreStrategy, type ScoreStrategy } from '../heads/scores';
-import type { ScoredHeads, SelectionInput } from '../heads/select';
+import type { ScoredHeads, SelectionInput, SelectionOptions } from '../heads/select';
 import { readHeads, readScores, writeJson } from '../job/files';
 import { scoreHeads } from '../trainer/training-engine';
 import type { ComparedData } from './data';
@@ -47,10 +47,12 @@ export class SeedInputs {
 
   /** Measurement from which a strategy chooses heads, and the seconds that it took. */
   async *measured(
-    strategy: string,
+    { strategy, tune }: Pick<SelectionOptions, 'strategy' | 'tune'>,
     signal: AbortSignal,
   ): AsyncGenerator<CompareEvent, { measured: SelectionInput | ScoredHeads; seconds: number }> {
-    const measured = isScoreStrategy(strategy) ? yield* this.scored(strategy, signal) : yield* this.analysis(signal);
+    const measured = isScoreStrategy(strategy, tune)
+      ? yield* this.scored(strategy, signal)
+      : yield* this.analysis(signal);
     return { measured, seconds: measured.elapsedSeconds };
   }
 
@@ -69,9 +71,9 @@ export class SeedInputs {
     const file = path.join(this.folder, `scores-${strategy}.json`);
     const stored = this.scores.get(strategy) ?? readIfWhole(file, readScores);
     if (stored) return stored;
-    const { model, training, samples, engine } = this.request;
+    const { model, training, samples, tune, engine } = this.request;
     const { maxLength, precision } = training;
-    const options = { ...engine, samples, maxLength, precision, seed: this.seed };
+    const options = { ...engine, samples, tune, maxLength, precision, seed: this.seed };
     const scores = yield* progressOf(scoreHeads({ model, train: this.rows.train, strategy, options }, signal));
     writeJson(file, scores);
     this.scores.set(strategy, scores);

@@ -1,5 +1,5 @@
 import type { TrainOptions } from '../delta/training-options';
-import type { Tune } from '../heads/mask';
+import type { Tune } from '../heads/tune';
 import type { TrainingSize } from './split';
 
 /**
@@ -17,8 +17,8 @@ export interface ComparisonSettings {
   /** Hashes of the training file and of further test files, and their columns. */
   data: { train: string; test: string[]; columns: object };
   rows: TrainingSize & { dev?: number };
-  /** Heads per layer, or share of the model. */
-  size: { k: number } | { budget: number };
+  /** Heads or neurons per layer, or share of the model; without either the default number. */
+  size: { k?: number } | { budget: number };
   tune: Tune;
   /** Learning rates of each method on the first seed. */
   lrs: number[];

@@ -60,7 +60,8 @@ const sharedRows = ({ settings, seeds }: ComparisonResults) =>
 /** Notes on the table, one sentence each. */
 export function notesOf(results: ComparisonResults): string[] {
   const { settings, seeds, rows, metric, reference, bootstrap, failed = [] } = results;
-  const size = 'k' in settings.size ? `k = ${settings.size.k}` : `a budget of ${100 * settings.size.budget} %`;
+  const { size: given } = settings;
+  const size = 'budget' in given ? `a budget of ${100 * given.budget} %` : `k = ${given.k ?? 'that of 3 heads'}`;
   const drawn =
     'rowsPerClass' in settings.rows
       ? `${settings.rows.rowsPerClass} rows of each class`

@@ -105,7 +105,7 @@ async function* trainedHere(
   folder: string,
   signal: AbortSignal,
 ): AsyncGenerator<CompareEvent, RunResult> {
-  const { measured, seconds } = yield* inputs.measured(selection.strategy, signal);
+  const { measured, seconds } = yield* inputs.measured(selection, signal);
   const mask = selectHeads(measured, selection);
   const request = { model, train: rows, dev, mask, further, options };
   const started = performance.now();

@@ -152,6 +152,7 @@ export async function* ablateModel(
 function groupsOf({ info, config }: GatedModel, { delta, heads, seed }: AblationRequest): HeadGroups {
   const { mask, parts } = info;
   if (parts) throw invalidPart('delta', `${delta} tunes other parts than heads; only tuned heads can be gated off`);
+  if (mask.neurons) throw invalidPart('delta', `${delta} tunes neurons; only tuned heads can be gated off`);
   if (mask.heads.length === 0) {
     throw invalidPart(
       'delta',

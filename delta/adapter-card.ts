@@ -14,16 +14,18 @@ export function adapterCard(info: DeltaInfo, { config, folder }: Pick<Checkpoint
   const isOther = padsAsTokenizer && config.raw.pad_token_id !== config.padTokenId;
   const padding = isOther ? `, pad_token_id=${config.padTokenId}` : '';
   const text = padsAsTokenizer && unnamedPad(folder, config.padTokenId);
-  const layers = new Set(mask.heads.map(({ layer }) => layer)).size;
+  const units = mask.neurons ?? mask.heads;
+  const [tuned, kind] = mask.neurons ? ['neurons', 'feed-forward neurons'] : ['heads', 'attention heads'];
+  const layers = new Set(units.map(({ layer }) => layer)).size;
   return `---
 base_model: ${JSON.stringify(base.name)}
 library_name: peft
 pipeline_tag: ${pipeline}
 ---
 
-# ${mask.heads.length} tuned attention heads as a LoRA adapter
+# ${units.length} tuned ${kind} as a LoRA adapter
 
-${mask.heads.length} heads in ${layers} layers of \`${base.name}\` (SHA-256 of its weights \`${base.sha256}\`) were tuned${
+${units.length} ${tuned} in ${layers} layers of \`${base.name}\` (SHA-256 of its weights \`${base.sha256}\`) were tuned${
     task === null ? '' : ` on ${task}`
   }, and the task head${id2label === null ? ', which answers with a number' : ''}.
 The adapter is exact: the one-hot halves of A and B select the tuned rows.

@@ -36,11 +36,12 @@ export interface AdapterExport {
  * of the change. For columns it is the other way round. Only base + change is rounded. A card
  * beside it says how to load it.
  *
- * @throws INVALID_INPUT if the delta belongs to another base or tunes more than heads, or `out` is
- *   not empty
+ * @throws INVALID_INPUT if the delta belongs to another base or tunes more than heads or neurons,
+ *   or `out` is not empty
  */
 export async function exportAdapter({ checkpoint, delta, out }: AdapterExport): Promise<void> {
-  if (delta.info.parts) throw invalidInput('a delta that tunes more than heads has no adapter; export a checkpoint');
+  if (delta.info.parts)
+    throw invalidInput('a delta that tunes more than heads or neurons has no adapter; export a checkpoint');
   const tensors = adapterTensors(checkpoint, delta);
   const config = adapterConfig(checkpoint, delta);
   publishFolder(out, (folder) => {
@@ -51,7 +52,7 @@ export async function exportAdapter({ checkpoint, delta, out }: AdapterExport): 
 }
 
 /**
- * Rank of all modules: that of the layer with the most tuned heads. Other layers are padded with
+ * Rank of all modules: the largest number of tuned rows or columns. Other modules are padded with
  * zeros.
  */
 const rankOf = (slices: readonly Slice[]) => Math.max(1, ...slices.map(({ indices }) => indices.length));

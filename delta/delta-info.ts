@@ -4,6 +4,7 @@ import type { LabelSet } from '../data/problem';
 import { sortedKeys } from '../foundation/canonical-json';
 import { invalidInput } from '../foundation/errors';
 import type { Mask } from '../heads/mask';
+import { TUNE_RULE, TUNES } from '../heads/tune';
 import type { TaskHeadKind, TensorPart } from '../model/architecture';
 import type { ModelConfig } from '../model/config';
 import { PROBLEMS, problemStoredAs, STORED_PROBLEMS, type StoredProblem } from './problems';
@@ -24,7 +25,7 @@ export interface DeltaInfo {
     /** Class name from config.json. */
     architecture: string;
   };
-  /** Tuned heads. */
+  /** Tuned heads or neurons. */
   mask: Mask;
   /** Other tuned parts of the base. Only methods of a comparison have any. */
   parts?: readonly TensorPart[];
@@ -56,8 +57,9 @@ const mask = z.looseObject({
   schemaVersion: z.literal(1, '1'),
   model: z.object({ name: text, sha256: text }),
   strategy: text,
-  tune: z.enum(['qkv', 'qkvo', WHOLE_MODEL], '"qkv" or "qkvo"'),
+  tune: z.enum([...TUNES, WHOLE_MODEL], TUNE_RULE),
   heads: z.array(z.object({ layer: index, head: index, score: number })),
+  neurons: z.array(z.object({ layer: index, index, score: number })).optional(),
   trainableParameters: index,
   totalParameters: index,
   share: number,
@@ -167,14 +169,22 @@ export const labelsOf = ({ id2label, problemType, thresholds }: Omit<TaskHeadInf
   ...(thresholds && { thresholds }),
 });
 
-/** Formats delta.json as one line. The order of keys and heads in `info` does not matter. */
+/** Heads and neurons of a mask by layer and number. */
+const inOrder = ({ heads, neurons }: Mask): Pick<Mask, 'heads' | 'neurons'> => ({
+  heads: heads.toSorted((a, b) => a.layer - b.layer || a.head - b.head),
+  ...(neurons && { neurons: neurons.toSorted((a, b) => a.layer - b.layer || a.index - b.index) }),
+});
+
+/**
+ * Formats delta.json as one line. The order of keys, heads and neurons in `info` does not matter.
+ */
 export function formatDeltaInfo(info: DeltaInfo): string {
   const { schemaVersion, base, mask, parts, id2label, problemType, thresholds, task, options, seed } = info;
   const { name, sha256, architecture } = base;
   const ordered = {
     schemaVersion,
     base: { name, sha256, architecture },
-    mask: sortedKeys({ ...mask, heads: [...mask.heads].sort((a, b) => a.layer - b.layer || a.head - b.head) }),
+    mask: sortedKeys({ ...mask, ...inOrder(mask) }),
     ...(parts && { parts }),
     id2label,
     problemType,

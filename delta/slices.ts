@@ -1,6 +1,8 @@
 import { invalidInput } from '../foundation/errors';
-import { checkedHeads, type Mask } from '../heads/mask';
-import type { TaskHeadKind, TensorPart } from '../model/architecture';
+import type { HeadPlace } from '../heads/head-groups';
+import { checkedHeads, checkedNeurons, type HeadCounts, type Mask } from '../heads/mask';
+import { rolesOf, type Tune } from '../heads/tune';
+import type { HeadSlice, TaskHeadKind, TensorPart } from '../model/architecture';
 import { architectureOf } from '../model/architectures';
 import type { Checkpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
@@ -10,7 +12,10 @@ export interface Slice {
   /** Canonical parameter name, such as `encoder.layer.0.attention.self.query.weight`. */
   canonical: string;
   axis: TensorPart['axis'];
-  /** Rows or columns of the whole tensor, ascending: h·dh … (h+1)·dh − 1 of each chosen head h. */
+  /**
+   * Rows or columns of the whole tensor, ascending: h·dh … (h+1)·dh − 1 of each chosen head h, or
+   * one of each chosen neuron.
+   */
   indices: Int32Array;
   /**
    * Shape in the delta: [indices, width] with columns transposed, or [indices] of a bias or norm.
@@ -26,23 +31,51 @@ export interface TaskHeadTensor {
 
 /**
  * Lists the slices of a base that are tuned (docs/method.md): those of the mask's heads whose roles
- * it names, layer by layer, then further parts.
+ * it names, or of its neurons, layer by layer, then further parts.
  *
  * @throws INVALID_INPUT if the model lacks a head or a part, or a head is named twice
  */
 export function tunedSlices(
   config: ModelConfig,
-  { heads, tune }: Pick<Mask, 'heads' | 'tune'>,
+  { heads, neurons = [], tune }: TunedUnits,
   further: readonly TensorPart[] = [],
 ): Slice[] {
-  const { headSlices, tensors } = architectureOf(config);
-  const shapes = new Map(tensors(config).map(({ name, shape }) => [name, shape]));
-  const owned = checkedHeads(heads, config).flatMap(({ layer, head }) => headSlices(config, layer, head));
+  const shapes = new Map(
+    architectureOf(config)
+      .tensors(config)
+      .map(({ name, shape }) => [name, shape]),
+  );
+  const owned = [
+    ...checkedHeads(heads, config).flatMap((place) => tunedParts(config, tune, place)),
+    ...checkedNeurons(neurons, countsOf(config)).flatMap(({ layer, index }) =>
+      architectureOf(config).neuronSlices(config, layer, index),
+    ),
+  ];
   const byTensor = new Map<string, TensorPart[]>();
-  for (const part of [...owned.filter(({ role, inert }) => !inert && (tune !== 'qkv' || role !== 'o')), ...further]) {
-    byTensor.set(part.tensor, [...(byTensor.get(part.tensor) ?? []), part]);
+  for (const part of [...owned, ...further]) {
+    const parts = byTensor.get(part.tensor) ?? [];
+    byTensor.set(part.tensor, parts);
+    parts.push(part);
   }
   return [...byTensor].map(([tensor, parts]) => sliceOf(parts, shapes.get(tensor)));
+}
+
+/** Heads or neurons that are tuned. */
+export type TunedUnits = Pick<Mask, 'heads' | 'neurons' | 'tune'>;
+
+/** Number of layers, heads and neurons, as a mask's check takes them. */
+export const countsOf = ({ layers, heads, intermediateSize: perLayer }: ModelConfig): HeadCounts => ({
+  layers,
+  heads,
+  neurons: { perLayer },
+});
+
+/** Parts that a head owns of the tuned matrices and of their biases that have a gradient. */
+export function tunedParts(config: ModelConfig, tune: Tune, { layer, head }: HeadPlace): HeadSlice[] {
+  const roles = new Set(rolesOf(tune));
+  return architectureOf(config)
+    .headSlices(config, layer, head)
+    .filter(({ role, inert }) => !inert && roles.has(role));
 }
 
 /** Slice of all parts of a tensor. Ranges that several heads share count once. */

@@ -1,8 +1,7 @@
-import type { Mask } from '../heads/mask';
 import type { TensorPart } from '../model/architecture';
 import { architectureOf } from '../model/architectures';
 import type { ModelConfig } from '../model/config';
-import { countNumbers, type Slice, tunedSlices } from './slices';
+import { countNumbers, type Slice, type TunedUnits, tunedSlices } from './slices';
 
 /**
  * Product B·A of two trained matrices, added to a frozen matrix of the base (LoRA: Hu et al. 2022).
@@ -35,11 +34,10 @@ export interface Tuning {
  *
  * @throws INVALID_INPUT as {@link tunedSlices}
  */
-export const tuningOf = (
-  config: ModelConfig,
-  mask: Pick<Mask, 'heads' | 'tune'>,
-  { parts, products }: FurtherTuning = {},
-): Tuning => ({ slices: tunedSlices(config, mask, parts), products });
+export const tuningOf = (config: ModelConfig, mask: TunedUnits, { parts, products }: FurtherTuning = {}): Tuning => ({
+  slices: tunedSlices(config, mask, parts),
+  products,
+});
 
 /** Matrices A and B of a product, named as in PEFT. */
 export function factorsOf(config: ModelConfig, { module, rank }: LowRankProduct) {

@@ -1,6 +1,6 @@
 import { EXPORT_FORMATS, type ExportFormat } from '../delta/export-request';
 import { HifiError, invalidValue, renamed, shown } from '../foundation/errors';
-import { headsToChoose } from '../heads/select';
+import { unitsToChoose } from '../heads/select';
 import type { Calls } from '../infra/grpc/client';
 import type { JobSpec } from '../job/job';
 import { AnalyzerService, type DescribeModelResponse } from '../proto/gen/hifi/v1/analyzer_pb';
@@ -80,7 +80,7 @@ export async function checkModel(spec: ServedSpec, analyzer: Calls, signal: Abor
   }
   if (spec.analyzeOnly) return;
   try {
-    headsToChoose(spec.selection, model);
+    unitsToChoose(spec.selection, model);
   } catch (thrown) {
     const error = HifiError.from(thrown);
     throw renamed(error, `spec.selection.${error.field}`);

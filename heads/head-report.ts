@@ -41,6 +41,14 @@ export interface LayerParameters {
   projections: number;
 }
 
+/** Neurons of the feed-forward layers. Every layer of a model has as many. */
+export interface NeuronSizes {
+  /** Number of neurons per layer, di. */
+  perLayer: number;
+  /** Numbers that tuning one neuron trains: rows of the first matrix, columns of the second. */
+  parameters: number;
+}
+
 /** Model of a report or a mask. */
 export interface ReportModel {
   /** Known name, or the folder's last part. */
@@ -73,6 +81,8 @@ export interface ReportModel {
    * BERT.
    */
   layerParameters?: LayerParameters;
+  /** Neurons of its feed-forward layers; absent in older files. */
+  neurons?: NeuronSizes;
 }
 
 /** Rows of a measurement. */

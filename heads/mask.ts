@@ -1,4 +1,5 @@
 import { invalidPart, invalidValue } from '../foundation/errors';
+import type { Tune } from './tune';
 
 /** Strategies for choosing heads (docs/method.md). */
 export const STRATEGIES = [
@@ -23,9 +24,6 @@ export const STRATEGIES = [
 /** One of {@link STRATEGIES}. */
 export type Strategy = (typeof STRATEGIES)[number];
 
-/** Tuned matrices of a chosen head: its rows of W_Q, W_K, W_V, or those and its columns of W_O. */
-export type Tune = 'qkv' | 'qkvo';
-
 /** Chosen head. */
 export interface MaskHead {
   /** Number of the layer, from 0. */
@@ -36,7 +34,17 @@ export interface MaskHead {
   score: number;
 }
 
-/** Content of mask.json: the heads to tune, and their share of the model. */
+/** Chosen neuron of a feed-forward layer. */
+export interface MaskNeuron {
+  /** Number of the layer, from 0. */
+  layer: number;
+  /** Number of the neuron in its layer, from 0: its row of the first matrix. */
+  index: number;
+  /** Score by which the strategy chose it; 0 with `all`, which uses no score. */
+  score: number;
+}
+
+/** Content of mask.json: the heads or neurons to tune, and their share of the model. */
 export interface Mask {
   /** Version of this format. */
   schemaVersion: 1;
@@ -51,14 +59,16 @@ export interface Mask {
   };
   /** Strategy that chose the heads. */
   strategy: Strategy;
-  /** Heads per layer, in the layers that the strategy uses; absent with `budget`. */
+  /** Heads or neurons per layer, in the layers that the strategy uses; absent with `budget`. */
   k?: number;
   /** Maximum share of the parameters, above 0, at most 1. */
   budget?: number;
-  /** Tuned matrices of each head. */
+  /** Tuned matrices of each head, or `neurons`. */
   tune: Tune;
-  /** Chosen heads, sorted by layer, then head. */
+  /** Chosen heads, sorted by layer, then head; none with `neurons`. */
   heads: MaskHead[];
+  /** Chosen neurons, sorted by layer, then index; absent if heads are tuned. */
+  neurons?: MaskNeuron[];
   /** Number of trainable parameters, without the task head. */
   trainableParameters: number;
   /**
@@ -69,20 +79,22 @@ export interface Mask {
   share: number;
 }
 
-/** Size of a model, as far as it decides which heads there are. */
+/** Size of a model, as far as it decides which heads and neurons there are. */
 export interface HeadCounts {
   layers: number;
   /** Heads per layer. */
   heads: number;
+  /** Absent if unknown. */
+  neurons?: { perLayer: number };
 }
 
 /**
- * Checks a mask: it is of the model, and so are its heads; each head comes once; it has either k or
- * a budget.
+ * Checks a mask: it is of the model, and so are its heads or neurons; each comes once; it has
+ * either k or a budget.
  *
  * @param model the mask's model; without it, what depends on a model is not checked
  * @param field name of the mask in errors; empty if the mask is the whole input
- * @returns the mask with its heads sorted by layer, then head
+ * @returns the mask with its heads and neurons sorted by layer, then number
  * @throws HifiError INVALID_INPUT for its first wrong part
  */
 export function checkedMask(mask: Mask, model?: HeadCounts & Mask['model'], field = 'mask'): Mask {
@@ -97,11 +109,19 @@ export function checkedMask(mask: Mask, model?: HeadCounts & Mask['model'], fiel
     const found = k === undefined ? 'there is neither k nor budget' : `k is ${k} and budget is ${budget}`;
     throw invalidPart(at('budget'), `${field === '' ? '' : `${field}: `}${found}; give one of them`);
   }
-  if (k !== undefined && model !== undefined) checkIndex(k, model.heads + 1, at('k'), ofLayer(model));
+  const ofNeurons = mask.tune === 'neurons';
+  if (k !== undefined && model !== undefined) {
+    if (ofNeurons) checkIndex(k, (model.neurons?.perLayer ?? k) + 1, at('k'), neuronsOf(model));
+    else checkIndex(k, model.heads + 1, at('k'), headsOf(model));
+  }
   if (budget !== undefined && !(budget > 0 && budget <= 1)) {
     throw invalidValue({ field: at('budget'), value: String(budget), expected: 'above 0, at most 1' });
   }
-  return { ...mask, heads: checkedHeads(mask.heads, model, at('heads')) };
+  const wrong = ofNeurons ? mask.heads.length > 0 && 'heads' : (mask.neurons ?? []).length > 0 && 'neurons';
+  if (wrong) throw invalidPart(at(wrong), `${at('tune')} is ${mask.tune}, so ${at(wrong)} must be empty`);
+  const heads = checkedHeads(mask.heads, model, at('heads'));
+  if (!ofNeurons) return { ...mask, heads };
+  return { ...mask, heads, neurons: checkedNeurons(mask.neurons ?? [], model, at('neurons')) };
 }
 
 /**
@@ -110,27 +130,62 @@ export function checkedMask(mask: Mask, model?: HeadCounts & Mask['model'], fiel
  * @returns them sorted by layer, then head
  */
 export function checkedHeads(heads: readonly MaskHead[], model?: HeadCounts, field = 'mask.heads'): MaskHead[] {
-  const places = new Map<string, number>();
-  for (const [i, { layer, head, score }] of heads.entries()) {
+  checkPlaces(
+    heads.map(({ layer, head: number, score }) => ({ layer, number, score })),
+    model && { layers: model.layers, count: model.heads, because: headsOf(model) },
+    { field, name: 'head' },
+  );
+  return heads.toSorted((a, b) => a.layer - b.layer || a.head - b.head);
+}
+
+/**
+ * Checks neurons as {@link checkedMask} does.
+ *
+ * @returns them sorted by layer, then index
+ */
+export function checkedNeurons(
+  neurons: readonly MaskNeuron[],
+  model?: Pick<HeadCounts, 'layers' | 'neurons'>,
+  field = 'mask.neurons',
+): MaskNeuron[] {
+  const count = model?.neurons?.perLayer;
+  checkPlaces(
+    neurons.map(({ layer, index: number, score }) => ({ layer, number, score })),
+    model && count !== undefined ? { layers: model.layers, count, because: neuronsOf(model) } : undefined,
+    { field, name: 'index' },
+  );
+  return neurons.toSorted((a, b) => a.layer - b.layer || a.index - b.index);
+}
+
+/** @param model absent: only scores and repetitions are checked */
+function checkPlaces(
+  places: readonly { layer: number; number: number; score: number }[],
+  model: { layers: number; count: number; because: string } | undefined,
+  { field, name }: { field: string; name: string },
+): void {
+  const seen = new Map<string, number>();
+  for (const [i, { layer, number, score }] of places.entries()) {
     const at = `${field}[${i}]`;
     if (model !== undefined) {
       checkIndex(layer, model.layers, `${at}.layer`, `the model has ${model.layers} layers`);
-      checkIndex(head, model.heads, `${at}.head`, ofLayer(model));
+      checkIndex(number, model.count, `${at}.${name}`, model.because);
     }
     if (!Number.isFinite(score)) {
       throw invalidValue({ field: `${at}.score`, value: String(score), expected: 'a finite number' });
     }
-    const before = places.get(`${layer}.${head}`);
+    const before = seen.get(`${layer}.${number}`);
     if (before !== undefined) {
-      const found = `layer ${layer}, head ${head}, which ${field}[${before}] was already`;
+      const found = `layer ${layer}, ${name} ${number}, which ${field}[${before}] was already`;
       throw invalidPart(at, `${at} is ${found}; each must come once`);
     }
-    places.set(`${layer}.${head}`, i);
+    seen.set(`${layer}.${number}`, i);
   }
-  return heads.toSorted((a, b) => a.layer - b.layer || a.head - b.head);
 }
 
-const ofLayer = ({ heads }: HeadCounts) => `a layer of the model has ${heads} heads`;
+const headsOf = ({ heads }: HeadCounts) => `a layer of the model has ${heads} heads`;
+
+const neuronsOf = ({ neurons }: Pick<HeadCounts, 'neurons'>) =>
+  `a layer of the model has ${neurons?.perLayer} feed-forward neurons`;
 
 function checkIndex(index: number, count: number, field: string, because: string): void {
   if (Number.isInteger(index) && index >= 0 && index < count) return;

@@ -1,12 +1,19 @@
 import { z } from 'zod';
 import { invalidInput, invalidValue, shown } from '../foundation/errors';
 import { PRECISIONS } from '../foundation/precision';
+import { TUNE_RULE, tuneOf } from './tune';
 
 /** Rules for values that several kinds of options have. Each message says what a value must be. */
 export const wholeFrom1 = z.int('a whole number from 1').min(1, 'a whole number from 1');
 
 /** Rule for a seed: unsigned, 32 bits. */
 export const seedRule = wholeIn(0, 2 ** 32 - 1);
+
+/** Rule for what is tuned, which also puts its letters in order. */
+export const tuneRule = z
+  .string(TUNE_RULE)
+  .refine((text) => tuneOf(text) !== undefined, TUNE_RULE)
+  .transform((text) => tuneOf(text)!);
 
 /** Rules for where and on how many cores an engine computes. */
 export const ENGINE_RULES = {
@@ -46,8 +53,8 @@ export function optionsCheck<T extends object>(
   return (given) => {
     const known = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
     const options = { ...defaults, ...known } as T;
-    const { error } = schema.safeParse(options);
-    if (!error) return options;
+    const { error, data } = schema.safeParse(options);
+    if (!error) return { ...options, ...(data as T) };
     const [issue] = error.issues;
     if (issue.code === 'unrecognized_keys') throw invalidInput(`there is no ${kind} option "${issue.keys[0]}"`);
     const field = issue.path.join('.');

@@ -5,7 +5,7 @@ import type { TrainingCost } from '../delta/training-cost';
 import { cancelled } from '../foundation/errors';
 import type { StageProgress } from '../foundation/progress';
 import type { AnalysisCost } from '../heads/analysis-cost';
-import { type JobSpec, scoringOf } from './job';
+import { type JobSpec, type ScoringSpec, scoringOf } from './job';
 
 /** Estimated sizes, memory and seconds of a job. */
 export interface JobEstimate {
@@ -63,7 +63,7 @@ export interface Calibrations<Rows = DataSource> {
 }
 
 /** Settings of a job's scoring; with `samples` `auto`, the most sequences that it may draw. */
-export function scoringToMeasure(spec: Pick<JobSpec<unknown>, 'analysis' | 'training'>): ScoreOptions {
+export function scoringToMeasure(spec: ScoringSpec): ScoreOptions {
   const { samples, maxSamples } = spec.analysis;
   return { samples: samples === 'auto' ? maxSamples : samples, ...scoringOf(spec) };
 }

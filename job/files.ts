@@ -8,7 +8,9 @@ import { readRegularFile } from '../foundation/regular-file';
 import { writeWhole } from '../foundation/whole-file';
 import type { HeadReport } from '../heads/head-report';
 import { checkedMask, type Mask, STRATEGIES } from '../heads/mask';
-import { type HeadScores, SCORE_STRATEGIES } from '../heads/scores';
+import { tuneRule } from '../heads/options';
+import { type HeadScores, NEURON_SCORE_STRATEGIES, SCORE_STRATEGIES } from '../heads/scores';
+import { unitsPerLayer } from '../heads/select';
 import { ONNX_DTYPES } from '../model/onnx-dtype';
 import { errorAnalysisRule } from './error-analysis-rule';
 import { count, list, number, object, oneOf, positive, text } from './result-rules';
@@ -39,6 +41,7 @@ const measuredModel = object({
   parameters: positive,
   headParameters: object({ q: count, k: count, v: count, o: count, groupSize: positive }).optional(),
   layerParameters: object({ matrices: count, projections: count }).optional(),
+  neurons: object({ perLayer: positive, parameters: positive }).optional(),
 });
 const measuredData = object({ path: text, sha256, rows: positive, sampleIds: list(count) });
 
@@ -78,10 +81,11 @@ const headsSchema: z.ZodType<HeadReport> = object({
 
 const scoresSchema: z.ZodType<HeadScores> = object({
   schemaVersion: version,
-  strategy: oneOf(SCORE_STRATEGIES),
+  strategy: oneOf([...new Set([...SCORE_STRATEGIES, ...NEURON_SCORE_STRATEGIES])]),
   model: measuredModel,
   data: measuredData,
-  options: object({ samples: positive, maxLength: positive }),
+  // Older scores are for Q, K and V.
+  options: object({ samples: positive, maxLength: positive, tune: tuneRule.default('qkv') }),
   seed: count,
   samples: positive,
   scores: list(list(number.min(0, 'a number from 0'))),
@@ -97,8 +101,9 @@ const maskSchema: z.ZodType<Mask> = object({
   strategy: oneOf(STRATEGIES),
   k: count.optional(),
   budget: number.optional(),
-  tune: oneOf(['qkv', 'qkvo']),
+  tune: tuneRule,
   heads: list(object({ layer: count, head: count, score: number })),
+  neurons: list(object({ layer: count, index: count, score: number })).optional(),
   trainableParameters: count,
   totalParameters: positive,
   share: number,
@@ -167,10 +172,11 @@ export function readHeads(file: string): HeadReport {
  */
 export function readScores(file: string): HeadScores {
   const scores = check(file, readJson(file), scoresSchema);
-  const { layers, heads } = scores.model;
-  checkMatrices(file, scores.model, [
-    ['scores', scores.scores, layers, heads],
-    ['scoresStderr', scores.scoresStderr, layers, heads],
+  const { model, options } = scores;
+  const perLayer = unitsPerLayer(model, options.tune);
+  checkMatrices(file, { layers: model.layers, perLayer, units: options.tune === 'neurons' ? 'neurons' : 'heads' }, [
+    ['scores', scores.scores, model.layers, perLayer],
+    ['scoresStderr', scores.scoresStderr, model.layers, perLayer],
   ]);
   return scores;
 }
@@ -277,7 +283,7 @@ function shown(value: unknown): string {
 function checkShapes(file: string, report: HeadReport): void {
   const { layers, heads } = report.model;
   const nodes = layers * heads;
-  checkMatrices(file, report.model, [
+  checkMatrices(file, { layers, perLayer: heads, units: 'heads' }, [
     ['richness', report.richness, layers, heads],
     ['richnessStderr', report.richnessStderr, layers, heads],
     ...Object.entries(report.richnessByXi).map(
@@ -296,20 +302,20 @@ type NamedMatrix = [name: string, matrix: readonly unknown[][] | null, rows: num
 
 function checkMatrices(
   file: string,
-  { layers, heads }: { layers: number; heads: number },
+  { layers, perLayer, units }: { layers: number; perLayer: number; units: string },
   matrices: readonly NamedMatrix[],
 ): void {
   for (const [name, matrix, rows, columns] of matrices) {
     if (matrix === null) continue;
     if (matrix.length !== rows) {
       throw invalidInput(
-        `${file}: ${name} has ${matrix.length} rows; with ${layers} layers of ${heads} heads it must have ${rows}`,
+        `${file}: ${name} has ${matrix.length} rows; with ${layers} layers of ${perLayer} ${units} it must have ${rows}`,
       );
     }
     const wrong = matrix.findIndex((row) => row.length !== columns);
     if (wrong >= 0) {
       throw invalidInput(
-        `${file}: ${name}[${wrong}] has ${matrix[wrong].length} entries; with ${heads} heads per layer it must have ${columns}`,
+        `${file}: ${name}[${wrong}] has ${matrix[wrong].length} entries; with ${perLayer} ${units} per layer it must have ${columns}`,
       );
     }
   }

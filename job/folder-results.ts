@@ -24,7 +24,10 @@ export function resultKeys(spec: JobSpec, inputs: JobInputs): Record<ResultName 
   const devRows = dev && inputs.dev !== null ? rowsIdentity(dev, inputs.dev) : null;
   const heads = canonicalHash([inputs.model, rows, optionsIdentity(spec.analysis)]);
   const scores = canonicalHash([heads, selection.strategy, optionsIdentity(scoringOf(spec))]);
-  const mask = canonicalHash([isScoreStrategy(selection.strategy) ? scores : heads, optionsIdentity(selection)]);
+  const mask = canonicalHash([
+    isScoreStrategy(selection.strategy, selection.tune) ? scores : heads,
+    optionsIdentity(selection),
+  ]);
   const metrics = canonicalHash([mask, rows, devRows, inputs.mismatched, optionsIdentity(spec.training)]);
   const onnx = canonicalHash([metrics, spec.onnxDtypes.toSorted()]);
   const results = { 'heads.json': heads, 'scores.json': scores, 'mask.json': mask, 'metrics.json': metrics };

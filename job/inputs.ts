@@ -3,7 +3,7 @@ import { encodeLabels, fitLabels } from '../data/labels';
 import { readDataset } from '../data/read';
 import { modelIdentity } from '../delta/identity';
 import { objectiveOf } from '../delta/objective';
-import { headsToChoose } from '../heads/select';
+import { unitsToChoose } from '../heads/select';
 import { requireBfloat16 } from '../infra/bfloat16';
 import { openCheckpoint } from '../model/checkpoint';
 import { reportModelOf } from '../model/description';
@@ -21,7 +21,7 @@ export async function checkInputs({ model, train, dev, selection, training }: Jo
   if (training.precision === 'bf16') requireBfloat16(training.device);
   const checkpoint = await openCheckpoint(model);
   checkpoint.close();
-  headsToChoose(selection, reportModelOf(checkpoint));
+  unitsToChoose(selection, reportModelOf(checkpoint));
   const rows = await readDataset(train, 'labels');
   const labels = fitLabels(rows);
   objectiveOf(labels, training, encodeLabels(rows, labels));

@@ -52,10 +52,13 @@ export interface JobSpec<Rows = DataSource> {
   onnxDtypes: readonly OnnxDtype[];
 }
 
+/** Part of a job on which its scoring depends. */
+export type ScoringSpec = Pick<JobSpec<unknown>, 'analysis' | 'selection' | 'training'>;
+
 /** Settings for gradient scores, without the number of sequences: the analysis determines it. */
-export function scoringOf({ analysis, training }: Pick<JobSpec<unknown>, 'analysis' | 'training'>) {
+export function scoringOf({ analysis, selection, training }: ScoringSpec) {
   const { seed, device, threads, precision } = training;
-  return { maxLength: analysis.maxLength, seed, device, threads, precision };
+  return { tune: selection.tune, maxLength: analysis.maxLength, seed, device, threads, precision };
 }
 
 /** Events that a job emits while it runs. */
@@ -148,7 +151,7 @@ export async function* runJob<Rows>(
     const warned = new Set<string>(); // both stages warn of the same rows
     yield enter('SELECTING');
     let scores: HeadScores | undefined;
-    if (isScoreStrategy(spec.selection.strategy)) {
+    if (isScoreStrategy(spec.selection.strategy, spec.selection.tune)) {
       const storedScores = await storedOrInvalidated(place, 'scores.json');
       scores = storedScores ?? (yield* jobEvents(stages.score(spec, heads, signal), warned));
       yield await put(place, 'scores.json', scores, storedScores);

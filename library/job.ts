@@ -1,7 +1,7 @@
 import { trainOptions } from '../delta/training-options';
 import type { StageProgress } from '../foundation/progress';
 import { ANALYSIS_DEFAULTS, analysisOptions } from '../heads/analysis-options';
-import { rankingScope, SELECTION_DEFAULTS } from '../heads/select';
+import { rankingScope, selectionOptions, sizeOf, topHeads } from '../heads/select';
 import { estimate as estimateJob, type JobEstimate } from '../job/estimate';
 import { jobInFolder } from '../job/in-folder';
 import type { JobEvent, JobResult, JobSpec } from '../job/job';
@@ -63,14 +63,12 @@ export function jobOptions({
   exports = [],
   onnxDtypes = ['fp32'],
 }: JobRequest): Omit<JobSpec, 'model' | 'train' | 'dev'> {
-  const { k: _, ...defaults } = SELECTION_DEFAULTS;
   const { correlation, teleport, damping, scope } = { ...ANALYSIS_DEFAULTS, ...analysis };
-  const size = selection.budget === undefined ? { k: selection.k ?? SELECTION_DEFAULTS.k } : {};
-  const chosen = { ...defaults, correlation, teleport, damping, scope, ...size, ...selection };
+  const chosen = selectionOptions({ correlation, teleport, damping, scope, ...sizeOf(selection), ...selection });
   const { correlation: by, teleport: jumps, damping: follows } = chosen;
   const ranking = { correlation: by, teleport: jumps, damping: follows, scope: rankingScope(chosen) };
   return {
-    analysis: analysisOptions({ ...analysis, k: chosen.k ?? ANALYSIS_DEFAULTS.k, ...ranking }),
+    analysis: analysisOptions({ ...analysis, k: topHeads(chosen), ...ranking }),
     selection: chosen,
     training: trainOptions(training),
     exports,

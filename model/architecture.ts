@@ -1,4 +1,7 @@
+import type { HeadRole } from '../heads/tune';
 import type { Activation, Operations, QueryTokens } from './operations';
+
+export type { HeadRole };
 
 /** Fields of config.json, checked. */
 export interface ModelConfig {
@@ -85,9 +88,6 @@ export interface ModelTensor {
   optional?: boolean;
 }
 
-/** Matrices of a head, as `--tune` names them: W_Q, W_K, W_V, W_O. */
-export type HeadRole = 'q' | 'k' | 'v' | 'o';
-
 /** Part of a tensor: rows (output features) or columns (input features). */
 export interface TensorPart {
   /** Canonical name of the tensor. */
@@ -141,7 +141,8 @@ export interface TaskHead {
 
 /**
  * Architecture of a transformer: its names in a checkpoint, its fields in config.json, what a head
- * owns, and its forward pass. Everything else in this package is written for any architecture.
+ * and a neuron own, and its forward pass. Everything else in this package is written for any
+ * architecture.
  */
 export interface Architecture {
   /** `model_type` in config.json. */
@@ -179,6 +180,11 @@ export interface Architecture {
   tensors(sizes: BaseSizes): ModelTensor[];
   /** Parts of a layer's tensors that a head owns: all that depend on which head it is. */
   headSlices(config: ModelConfig, layer: number, head: number): HeadSlice[];
+  /**
+   * Parts of a layer's tensors that a neuron of its feed-forward owns: rows of all that its
+   * activation depends on, columns of the matrix that reads it. `intermediateSize` is their number.
+   */
+  neuronSlices(config: ModelConfig, layer: number, neuron: number): TensorPart[];
   taskHead(config: ModelConfig, kind: TaskHeadKind): TaskHead;
   /** Embeddings of all tokens. // → tokens [d] */
   embed<V>(net: Operations<V>, config: ModelConfig): V;

@@ -4,6 +4,7 @@ import type { ReportModel } from '../heads/head-report';
 import { type Checkpoint, openCheckpoint } from './checkpoint';
 import { headParameters } from './head-parameters';
 import { layerParameters } from './layer-parameters';
+import { neuronSizes } from './neuron-sizes';
 
 /** Description of a model from its files, without loading it. */
 export interface ModelDescription extends ReportModel {
@@ -43,7 +44,10 @@ export class ModelDescriptions {
 export function reportModelOf({ name, sha256, parameters, config }: Checkpoint): ReportModel {
   const { architecture, layers, heads, headDim, hiddenSize } = config;
   const sizes = { architecture, layers, heads, headDim, hiddenSize };
-  const parts = { headParameters: headParameters(config), layerParameters: layerParameters(config) };
+  const parts = {
+    ...{ headParameters: headParameters(config), layerParameters: layerParameters(config) },
+    neurons: neuronSizes(config),
+  };
   return { name, sha256, ...sizes, parameters, ...parts };
 }
 

@@ -20,7 +20,7 @@ export function modelMessage(model: ReportModel): ModelIdentity {
 /** Converts a model's identity and shape. @throws HifiError INVALID_INPUT if a part is missing */
 export function modelOf(message: ModelIdentity | undefined, shape: ModelShape, field: string): ReportModel {
   const { name, sha256, architecture, hiddenSize, parameters, ...parts } = present(message, field);
-  const { headParameters, layerParameters } = parts;
+  const { headParameters, layerParameters, neurons } = parts;
   const { layers, heads, headDim } = shape;
   return {
     name,
@@ -33,6 +33,7 @@ export function modelOf(message: ModelIdentity | undefined, shape: ModelShape, f
     parameters: present(parameters, `${field}.parameters`),
     ...(headParameters && { headParameters: headParametersOf(headParameters, `${field}.head_parameters`) }),
     ...(layerParameters && { layerParameters: layerParametersOf(layerParameters) }),
+    ...(neurons && { neurons: { perLayer: neurons.perLayer, parameters: neurons.parameters } }),
   };
 }
 

@@ -6,7 +6,7 @@ import { TRAIN_DEFAULTS, type TrainOptions, trainOptions } from '../delta/traini
 import { HifiError, invalidPart, invalidValue, renamed, shown } from '../foundation/errors';
 import { type AnalysisOptions, analysisOptions } from '../heads/analysis-options';
 import type { ReportOptions } from '../heads/head-report';
-import { SELECTION_DEFAULTS, type SelectionOptions, selectionOptions } from '../heads/select';
+import { type SelectionOptions, selectionOptions, sizeOf } from '../heads/select';
 import {
   type AnalysisOptions as AnalysisMessage,
   AnalysisOptionsSchema,
@@ -106,7 +106,7 @@ export const inferenceMessage = (options: InferenceOptions): InferenceMessage =>
 
 /**
  * Checks the options of a selection as far as it can without the model, and fills in defaults.
- * `headsToChoose` checks the rest.
+ * `unitsToChoose` checks the rest.
  *
  * @throws HifiError as {@link analysisOptionsOf}
  */
@@ -116,9 +116,8 @@ export function selectionOptionsOf(message: SelectionMessage | undefined, field 
     const name = `${field}.budget`;
     throw invalidPart(name, `${name} is ${given.budget} and ${field}.k is ${given.k}; give one of them`);
   }
-  const { k, ...defaults } = SELECTION_DEFAULTS;
-  const size = given.budget === undefined ? { k } : {};
-  return named(field, () => selectionOptions({ ...defaults, ...size, ...given } as SelectionOptions));
+  const options = given as Partial<SelectionOptions>;
+  return named(field, () => selectionOptions({ ...options, ...sizeOf(options) }));
 }
 
 export const selectionMessage = (options: SelectionOptions): SelectionMessage =>

@@ -1,9 +1,11 @@
 import { create } from '@bufbuild/protobuf';
 import { invalidValue, shown } from '../foundation/errors';
-import { type HeadScores, isScoreStrategy, SCORE_STRATEGIES, type ScoreStrategy } from '../heads/scores';
+import { type HeadScores, isScoreStrategy, type ScoreStrategy, scoreStrategies } from '../heads/scores';
+import { unitsPerLayer } from '../heads/select';
+import type { Tune } from '../heads/tune';
 import { type HeadScores as HeadScoresMessage, HeadScoresSchema, type WarmUp } from './gen/hifi/v1/trainer_pb';
 import { deviceOf } from './head-report';
-import { matrixOf, present } from './matrix';
+import { matrixOf } from './matrix';
 import { measuredRowsMessage, measuredRowsOf } from './measured-rows';
 import { modelMessage, modelOf } from './model';
 import { scoreMessage, scoreOptionsOf } from './options';
@@ -18,9 +20,9 @@ export interface ScoresWithWarnings {
  * Checks a scoring strategy. @throws HifiError INVALID_INPUT for a strategy without gradients or an
  * unknown one
  */
-export function scoreStrategyOf(strategy = 'gradient', field = 'strategy'): ScoreStrategy {
-  if (isScoreStrategy(strategy)) return strategy;
-  const expected = `${SCORE_STRATEGIES.join(', ')}: others need no scores`;
+export function scoreStrategyOf(strategy = 'gradient', tune?: Tune, field = 'strategy'): ScoreStrategy {
+  if (isScoreStrategy(strategy, tune)) return strategy;
+  const expected = `${scoreStrategies(tune).join(', ')}: others need no scores`;
   throw invalidValue({ field, value: shown(strategy), expected });
 }
 
@@ -53,22 +55,23 @@ export function scoresMessage({ scores: head, warnings }: ScoresWithWarnings): H
 export function scoresOf(message: HeadScoresMessage, field = 'scores'): ScoresWithWarnings {
   const { layers, heads, headDim, scoresStderr } = message;
   const at = (part: string) => `${field}.${part}`;
-  const { samples, maxLength, seed } = scoreOptionsOf(message.options, at('options'));
-  const strategy = scoreStrategyOf(message.strategy, at('strategy'));
+  const { samples, maxLength, tune, seed } = scoreOptionsOf(message.options, at('options'));
+  const model = modelOf(message.model, { layers, heads, headDim }, at('model'));
+  const perLayer = unitsPerLayer(model, tune);
   const scores: HeadScores = {
     schemaVersion: 1,
-    strategy,
-    model: modelOf(message.model, { layers, heads, headDim }, at('model')),
+    strategy: scoreStrategyOf(message.strategy, tune, at('strategy')),
+    model,
     data: measuredRowsOf(message.data, at('data')),
-    options: { samples, maxLength },
+    options: { samples, maxLength, tune },
     seed,
     samples: message.samples,
-    scores: matrixOf(message.scores, layers, heads, at('scores')),
+    scores: matrixOf(message.scores, layers, perLayer, at('scores')),
     scoresStderr:
       scoresStderr.length === 0
-        ? Array.from({ length: layers }, () => new Array<null>(heads).fill(null))
-        : matrixOf(scoresStderr, layers, heads, at('scores_stderr')),
-    warmUp: strategy === 'contrast' ? null : warmUpOf(present(message.warmUp, at('warm_up'))),
+        ? Array.from({ length: layers }, () => new Array<null>(perLayer).fill(null))
+        : matrixOf(scoresStderr, layers, perLayer, at('scores_stderr')),
+    warmUp: message.warmUp ? warmUpOf(message.warmUp) : null,
     deviceUsed: deviceOf(message.deviceUsed, at('device_used')),
     elapsedSeconds: message.elapsedSeconds,
   };

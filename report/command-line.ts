@@ -28,7 +28,8 @@ export function commandLine(parts: ReportParts): string {
     ['scope', budget === undefined ? scope : undefined],
   ];
   if (mask) flags.push(['strategy', mask.strategy]);
-  flags.push(['k', budget === undefined ? k : undefined], ['budget', budget], ['tune', mask?.tune]);
+  const perLayer = mask?.neurons ? mask.k : k;
+  flags.push(['k', budget === undefined ? perLayer : undefined], ['budget', budget], ['tune', mask?.tune]);
   if (training) {
     const { epochs, batchSize, lr, warmup, weightDecay, earlyStopping, omitTexts, threads, precision } = training;
     const rate = metrics?.learningRate?.lr ?? lr;

@@ -29,7 +29,7 @@ export function costs({ heads, mask, metrics, deltaBytes }: ReportParts): Cost[]
   if (!mask || !metrics) return [];
   const { layers, hiddenSize: d, parameters } = heads.model;
   const { trainableParameters: tuned, taskHeadParameters: head } = metrics;
-  const lowest = Math.min(layers, ...mask.heads.map(({ layer }) => layer));
+  const lowest = [...mask.heads, ...(mask.neurons ?? [])].reduce((least, { layer }) => Math.min(least, layer), layers);
   const { matrices, projections } = heads.model.layerParameters ?? { matrices: 12 * d * d, projections: 6 * d };
   const adapters = layers * RANK * projections;
   // BERT's and ModernBERT's task heads use the base's pooler. RoBERTa's has its own layer.

@@ -84,7 +84,7 @@ function maps({ heads: report, mask }: ReportParts): Figure[] {
       ),
     );
   }
-  if (mask) {
+  if (mask && !mask.neurons) {
     const tuned = report.richness.map((row, layer) =>
       row.map((_, head) => (chosen.some((one) => one.layer === layer && one.head === head) ? 1 : 0)),
     );

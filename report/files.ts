@@ -130,6 +130,7 @@ function drawn(parts: ReportParts): object {
     stability,
     rankCorrelations,
     tuned: mask?.heads ?? null,
+    ...(mask?.neurons && { tunedNeurons: mask.neurons }),
     epochs: metrics?.epochs ?? null,
     errorAnalysis: metrics?.errorAnalysis ?? null,
     costs: costs(parts),

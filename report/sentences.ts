@@ -73,10 +73,10 @@ export function answers({
   ];
   if (mask) {
     const size = mask.budget === undefined ? `k = ${mask.k}` : `budget ${percentDigits(mask.budget, 2)} %`;
-    const { heads: tuned, strategy, tune, share } = mask;
+    const { heads: tuned, neurons, strategy, tune, share } = mask;
     figures.push([
-      'tuned heads',
-      `${tuned.length} (${percentDigits(share, 1)}\u00a0%)`,
+      neurons ? 'tuned neurons' : 'tuned heads',
+      `${grouped((neurons ?? tuned).length)} (${percentDigits(share, 1)}\u00a0%)`,
       `${strategy}, ${size}, ${tune}`,
     ]);
   } else figures.push(['ranked by', options.correlation, `teleport ${options.teleport}, damping ${options.damping}`]);

@@ -22,7 +22,7 @@ export function layersTable(
   const decimals = options.scope === 'model' ? 5 : 3; // there they sum to 1 over all layers
   const rows = pagerank.map((scores, layer): Cell[] => {
     const best = byScore(scores).slice(0, listed);
-    const chosen = mask?.heads.filter((head) => head.layer === layer).map(({ head }) => head);
+    const chosen = mask && tunedIn(mask, layer);
     const { richness: withRichness, correlationSum } = rankCorrelations[layer];
     return [
       String(layer),
@@ -32,13 +32,21 @@ export function layersTable(
         if (stability) numbers.push(percent(stability[layer][head]));
         return `${head} (${numbers.join(', ')})`.replaceAll(' ', '\u00a0');
       }),
-      ...(chosen ? [chosen.join(', ').replaceAll(' ', chosen.length > TOP ? ' ' : '\u00a0') || '–'] : []),
+      ...(chosen === undefined ? [] : [chosen]),
       withRichness.toFixed(2),
       correlationSum.toFixed(2),
     ];
   });
   const places = Array.from({ length: listed }, (_, i) => (i === 0 ? 'best head' : `${i + 1}.`));
-  return htmlTable(rows, ['layer', ...places, ...(mask ? ['tuned'] : []), 'ρ richness', 'ρ Σ correlation']);
+  const tuned = mask ? [mask.neurons ? 'tuned neurons' : 'tuned'] : [];
+  return htmlTable(rows, ['layer', ...places, ...tuned, 'ρ richness', 'ρ Σ correlation']);
+}
+
+/** Tuned heads of a layer, or the number of its tuned neurons. */
+function tunedIn({ heads, neurons }: Mask, layer: number): string {
+  if (neurons) return grouped(neurons.filter((neuron) => neuron.layer === layer).length);
+  const chosen = heads.filter((head) => head.layer === layer).map(({ head }) => head);
+  return chosen.join(', ').replaceAll(' ', chosen.length > TOP ? ' ' : '\u00a0') || '–';
 }
 
 /** Table of the steps of a range test. */

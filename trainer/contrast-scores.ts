@@ -27,9 +27,9 @@ const BATCH_ROWS = 32;
  * @throws HifiError INVALID_INPUT if no class has two rows
  */
 export async function* contrastScores(scoring: Scoring, rows: ScoredRows): AsyncGenerator<ScoreEvent, Scored> {
-  const { tf, tokens, seed, signal } = scoring;
+  const { tf, tokens, tune, seed, signal } = scoring;
   const checkpoint = withoutDropout(scoring.checkpoint);
-  const tuning = tuningOf(checkpoint.config, allHeads(checkpoint));
+  const tuning = tuningOf(checkpoint.config, allHeads(checkpoint, tune));
   const outputs = checkpoint.config.hiddenSize;
   const { layout, initial } = trainable(checkpoint, tuning, outputs, seed, 'none');
   const program = new Program(tf, { checkpoint, tuning, layout, outputs, objective: POOLED }, initial);
@@ -64,7 +64,7 @@ export async function* contrastScores(scoring: Scoring, rows: ScoredRows): Async
       yield meter.at(done);
       await breathe(signal);
     }
-    return withoutError(sumsByHead(checkpoint, layout, (at) => sum[at] ** 2));
+    return withoutError(sumsByHead(checkpoint, { layout, tune }, (at) => sum[at] ** 2));
   } finally {
     program.close();
   }

@@ -1,41 +1,40 @@
-import { tunedSlices } from '../delta/slices';
+import { tunedParts, tunedSlices } from '../delta/slices';
 import type { PerHead } from '../heads/head-report';
 import type { Mask } from '../heads/mask';
-import type { HeadSlice } from '../model/architecture';
-import { architectureOf } from '../model/architectures';
+import type { Tune } from '../heads/tune';
+import type { TensorPart } from '../model/architecture';
 import type { Checkpoint } from '../model/checkpoint';
 import type { Range } from '../model/operations';
 import type { ParameterLayout } from './parameters';
 
 /** A mask of every head. */
-export function allHeads({ config }: Pick<Checkpoint, 'config'>): Pick<Mask, 'heads' | 'tune'> {
+export function allHeads({ config }: Pick<Checkpoint, 'config'>, tune: Tune): Pick<Mask, 'heads' | 'tune'> {
   const heads = Array.from({ length: config.layers * config.heads }, (_, node) => ({
     layer: Math.floor(node / config.heads),
     head: node % config.heads,
     score: 0,
   }));
-  return { heads, tune: 'qkv' };
+  return { heads, tune };
 }
 
 /**
  * Computes a number for each head from the places of its trained numbers.
  *
- * @param layout of a training of all heads
+ * @param layout of a training of all heads with this `tune`
  * @param number receives ranges of the trained vector, in the order of the head's slices: W_Q, W_K,
- *   W_V, with their biases. Heads that share rows have ranges in common.
+ *   W_V, with their biases, W_O. Heads that share rows have ranges in common.
  * @returns [L][H]
  */
 export function byHead(
   { config }: Pick<Checkpoint, 'config'>,
-  layout: ParameterLayout,
+  { layout, tune }: { layout: ParameterLayout; tune: Tune },
   number: (places: readonly Range[]) => number,
 ): PerHead {
   const slots = new Map(layout.slots.map((slot) => [slot.name, slot]));
-  const slices = new Map(tunedSlices(config, allHeads({ config })).map((slice) => [slice.canonical, slice]));
-  const placesOf = ({ tensor, ranges }: HeadSlice): Range[] => {
-    const slot = slots.get(tensor);
-    const indices = slices.get(tensor)?.indices;
-    if (!slot || !indices) return []; // not tuned by this mask
+  const slices = new Map(tunedSlices(config, allHeads({ config }, tune)).map((slice) => [slice.canonical, slice]));
+  const placesOf = ({ tensor, ranges }: TensorPart): Range[] => {
+    const slot = slots.get(tensor)!;
+    const { indices } = slices.get(tensor)!;
     const row = slot.size / indices.length;
     return ranges.map(([from, to]) => {
       const first = slot.offset + indices.indexOf(from) * row; // rows of a range are neighbours
@@ -44,7 +43,7 @@ export function byHead(
   };
   return Array.from({ length: config.layers }, (_, layer) =>
     Array.from({ length: config.heads }, (_, head) =>
-      number(architectureOf(config).headSlices(config, layer, head).flatMap(placesOf)),
+      number(tunedParts(config, tune, { layer, head }).flatMap(placesOf)),
     ),
   );
 }
@@ -57,10 +56,10 @@ export function byHead(
  */
 export const sumsByHead = (
   checkpoint: Pick<Checkpoint, 'config'>,
-  layout: ParameterLayout,
+  training: { layout: ParameterLayout; tune: Tune },
   term: (at: number) => number,
 ): PerHead =>
-  byHead(checkpoint, layout, (places) => {
+  byHead(checkpoint, training, (places) => {
     let sum = 0;
     for (const [from, to] of places) for (let at = from; at < to; at++) sum += term(at);
     return sum;

@@ -34,7 +34,9 @@ export async function* meanGradientScores(
   const training = wholeTraining(scoring, rows, head, false);
   try {
     const mean = yield* meanGradient(scoring, training, rows);
-    return withoutError(sumsByHead(scoring.checkpoint, training.layout, (at) => Math.abs(mean[at])));
+    return withoutError(
+      sumsByHead(scoring.checkpoint, { ...training, tune: scoring.tune }, (at) => Math.abs(mean[at])),
+    );
   } finally {
     training.program.close();
   }

@@ -19,12 +19,12 @@ import { softmaxDistance } from './softmax-distance';
 type Change = (scoring: Scoring, training: WholeTraining, after: Float32Array) => PerHead;
 
 /** ‖ΔW‖_F of each head's slice. */
-const distanceMoved: Change = ({ checkpoint }, { layout, initial }, after) =>
-  sumsByHead(checkpoint, layout, (at) => (after[at] - initial[at]) ** 2).map((layer) => layer.map(Math.sqrt));
+const distanceMoved: Change = ({ checkpoint, tune }, { layout, initial }, after) =>
+  sumsByHead(checkpoint, { layout, tune }, (at) => (after[at] - initial[at]) ** 2).map((layer) => layer.map(Math.sqrt));
 
-/** {@link softmaxDistance} of each head's rows of W_Q, W_K and W_V, one after the other. */
-const distributionMoved: Change = ({ checkpoint }, { layout, initial }, after) =>
-  byHead(checkpoint, layout, (places) => {
+/** {@link softmaxDistance} of each head's tuned parts of matrices, one after the other. */
+const distributionMoved: Change = ({ checkpoint, tune }, { layout, initial }, after) =>
+  byHead(checkpoint, { layout, tune }, (places) => {
     const weights = places.filter(([from]) => from < layout.decayed); // matrices
     const of = (values: Float32Array) => weights.map(([from, to]) => values.subarray(from, to));
     return softmaxDistance(of(initial), of(after));

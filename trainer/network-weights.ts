@@ -6,7 +6,7 @@ import type { LinearOptions, Range } from '../model/operations';
 import type { Matrix } from './linear';
 import type { Ops, Tensor } from './ops';
 import { type Part, partOf } from './part';
-import { type HeadOrder, tunedLast } from './tuned-last';
+import { type EngineOrder, tunedLast } from './tuned-last';
 
 /** Place of a trained tensor, or of a piece of it, in the network. */
 interface TrainedPiece {
@@ -24,8 +24,9 @@ interface TrainedPiece {
 
 /**
  * Weights of the network in the engine: frozen rows in variables that nothing ever writes, and the
- * trained rows beside them. A matrix of which heads own columns is stored transposed where heads
- * are tuned, so that every trained piece consists of rows. Tuned heads come last in their layer.
+ * trained rows beside them. A matrix of which heads or neurons own columns is stored transposed
+ * where these are tuned, so that every trained piece consists of rows. Tuned heads and neurons come
+ * last in their layer.
  */
 export class NetworkWeights {
   private readonly made = new Map<string, Matrix>();
@@ -33,7 +34,7 @@ export class NetworkWeights {
   private readonly shapes: ReadonlyMap<string, readonly number[]>;
   private readonly slices: ReadonlyMap<string, TrainedPart>;
   private readonly scales: ReadonlyMap<string, number>;
-  private readonly order: HeadOrder;
+  private readonly order: EngineOrder;
 
   /**
    * @param parameters trained tensors by canonical name. One that is no slice of the base, such as

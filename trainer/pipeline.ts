@@ -1,6 +1,7 @@
 import { duplicateWarnings } from '../data/duplicates';
 import { labelWarnings } from '../data/labels';
 import { windowOptions } from '../data/word-windows';
+import { countsOf } from '../delta/slices';
 import { type TrainEvent, type TrainMetrics, type TrainRequest, trainOptions } from '../delta/training-options';
 import { within } from '../foundation/errors';
 import { clock, intervalSince } from '../foundation/progress';
@@ -34,7 +35,7 @@ export async function* train(
   const began = clock();
   const checkpoint = await within('model', () => openCheckpoint(request.model, request.modelName));
   try {
-    checkedMask(request.mask, { name: checkpoint.name, sha256: checkpoint.sha256, ...checkpoint.config });
+    checkedMask(request.mask, { ...checkpoint, ...countsOf(checkpoint.config) });
     const tokenizer = await within('model', () => loadTokenizer(request.model));
     const inputs = await readInputs(request, tokenizer, {
       ...windowOptions({ ...options, maxLength: tokenLimit(checkpoint, options.maxLength) }),

@@ -6,9 +6,16 @@ import { drawSample, holdOut } from '../data/split';
 import { windowRows } from '../data/windows';
 import { windowOptions } from '../data/word-windows';
 import { type ScoreEvent, type ScoreRequest, scoreOptions } from '../delta/score-options';
-import { invalidInput, within } from '../foundation/errors';
+import { invalidInput, invalidValue, shown, within } from '../foundation/errors';
 import type { ReportData } from '../heads/head-report';
-import { type HeadScores, type ScoreStrategy, trainsHalfAnEpoch } from '../heads/scores';
+import {
+  type HeadScores,
+  isScoreStrategy,
+  type ScoreStrategy,
+  scoreStrategies,
+  trainsHalfAnEpoch,
+} from '../heads/scores';
+import type { Tune } from '../heads/tune';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint';
 import { reportModelOf } from '../model/description';
 import { loadTokenizer } from '../model/tokenizer';
@@ -18,16 +25,27 @@ import { gateScores } from './gate-scores';
 import { allRows, tokenLimit } from './inputs';
 import { meanGradientScores } from './mean-gradient';
 import { movementScores } from './movement';
-import type { HeadValues, Scored, ScoredRows, Scoring } from './scoring';
-import { sequenceScores } from './sequence-scores';
+import { neuronNorms } from './neuron-norms';
+import { type HeadValues, type Scored, type ScoredRows, type Scoring, withoutError } from './scoring';
+import { activationScores, sequenceScores } from './sequence-scores';
 import { deviceOf, type TensorFlow } from './session';
 import { TokenRows } from './token-rows';
-import { warmUp } from './warm-up';
+import { warmUp as warmedUp } from './warm-up';
 
-/** Scoring by each strategy, with a task head after its warm-up. */
-const WAYS: Readonly<
+/** Scoring by each strategy without a task head. */
+const WITHOUT_HEAD = {
+  contrast: contrastScores,
+  activation: activationScores,
+  // biome-ignore lint/correctness/useYield: it runs no rows
+  async *magnitude({ checkpoint }: Scoring): AsyncGenerator<ScoreEvent, Scored> {
+    return withoutError(neuronNorms(checkpoint));
+  },
+};
+
+/** Scoring by each strategy with a task head after its warm-up. */
+const WITH_HEAD: Readonly<
   Record<
-    Exclude<ScoreStrategy, 'contrast'>,
+    Exclude<ScoreStrategy, keyof typeof WITHOUT_HEAD>,
     (scoring: Scoring, rows: ScoredRows, head: HeadValues) => AsyncGenerator<ScoreEvent, Scored>
   >
 > = {
@@ -39,12 +57,15 @@ const WAYS: Readonly<
   gate: gateScores,
 };
 
+const hasHead = (strategy: ScoreStrategy): strategy is keyof typeof WITH_HEAD => strategy in WITH_HEAD;
+
 /**
- * Scores all heads by a strategy that needs gradients (docs/method.md): rows → tokens → a task head
- * after a short training on the frozen encoder → scores. The sample is drawn from the training rows
- * without the tenth that a training without dev rows holds out, so the evaluation rows do not
- * influence the choice. `movement` and `alps` draw half of these rows for any `samples`, and
- * `samples` of them for their warm-up. The same request gives the same scores.
+ * Scores all heads by a strategy that needs gradients, or all neurons (docs/method.md): rows →
+ * tokens → a task head after a short training on the frozen encoder, if there is one → scores. The
+ * sample is drawn from the training rows without the tenth that a training without dev rows holds
+ * out, so the evaluation rows do not influence the choice. `movement` and `alps` draw half of these
+ * rows for any `samples`, and `samples` of them for their warm-up. The same request gives the same
+ * scores.
  *
  * @throws INVALID_INPUT for a bad option, bad rows or labels; FAILED if a loss or a score is not
  *   finite; CANCELLED by `signal`, within a batch
@@ -55,6 +76,7 @@ export async function* scoreHeads(
   signal?: AbortSignal,
 ): AsyncGenerator<ScoreEvent, HeadScores> {
   const options = scoreOptions(request.options);
+  checkStrategy(request.strategy, options.tune);
   checkDevice(tf, options.device);
   const checkpoint = await within('model', () => openCheckpoint(request.model, request.modelName));
   try {
@@ -69,16 +91,17 @@ export async function* scoreHeads(
       yield { kind: 'warning', message };
     }
     const outputs = logitCount(labels);
-    const { seed } = options;
+    const { seed, tune } = options;
     const tokens = new TokenRows(checkpoint);
-    const scoring: Scoring = { tf, checkpoint, tokens, outputs, objective: { problem: labels.problem }, seed, signal };
+    const objective = { problem: labels.problem };
+    const scoring: Scoring = { tf, checkpoint, tokens, outputs, objective, tune, seed, signal };
     const { scores, scoresStderr, warmUp } = yield* scored(scoring, rows, request.strategy, options.samples);
     return {
       schemaVersion: 1,
       strategy: request.strategy,
       model: reportModelOf(checkpoint),
       data,
-      options: { samples: options.samples, maxLength: options.maxLength },
+      options: { samples: options.samples, maxLength: options.maxLength, tune },
       seed: options.seed,
       samples: data.sampleIds.length,
       scores,
@@ -92,19 +115,26 @@ export async function* scoreHeads(
   }
 }
 
-/** Warms up a task head on the first rows, if the strategy needs one, and scores. */
+/** @throws HifiError INVALID_INPUT for a strategy that does not score these units */
+function checkStrategy(strategy: ScoreStrategy, tune: Tune): void {
+  if (isScoreStrategy(strategy, tune)) return;
+  const expected = `one of ${scoreStrategies(tune).join(', ')} with tune ${tune}`;
+  throw invalidValue({ field: 'strategy', value: shown(strategy), expected });
+}
+
+/** @param first number of rows of the task head's warm-up */
 async function* scored(
   scoring: Scoring,
   rows: ScoredRows,
   strategy: ScoreStrategy,
   first: number,
 ): AsyncGenerator<ScoreEvent, Scored & Pick<HeadScores, 'warmUp'>> {
-  if (strategy === 'contrast') return { ...(yield* contrastScores(scoring, rows)), warmUp: null };
-  const warmed = yield* warmUp(scoring, {
+  if (!hasHead(strategy)) return { ...(yield* WITHOUT_HEAD[strategy](scoring, rows)), warmUp: null };
+  const { head, warmUp } = yield* warmedUp(scoring, {
     encoded: rows.encoded.slice(0, first),
     targets: Array.from(rows.targets).slice(0, first),
   });
-  return { ...(yield* WAYS[strategy](scoring, rows, warmed.head)), warmUp: warmed.warmUp };
+  return { ...(yield* WITH_HEAD[strategy](scoring, rows, head)), warmUp };
 }
 
 async function readSample(

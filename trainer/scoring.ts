@@ -5,6 +5,7 @@ import { tuningOf } from '../delta/tuning';
 import { breathe } from '../foundation/breathe';
 import { StageMeter } from '../foundation/progress';
 import type { HeadScores } from '../heads/scores';
+import type { Tune } from '../heads/tune';
 import type { Checkpoint } from '../model/checkpoint';
 import { allHeads } from './head-slices';
 import { type LabelledRows, targetsOf } from './inputs';
@@ -24,6 +25,8 @@ export interface Scoring {
   /** Number of logits per row and their meaning. */
   outputs: number;
   objective: Objective;
+  /** Matrices whose training is scored. */
+  tune: Tune;
   seed: number;
   signal: AbortSignal | undefined;
 }
@@ -60,7 +63,7 @@ export const withoutDropout = (checkpoint: Checkpoint): Checkpoint => ({
 export function wholeTraining(scoring: Scoring, rows: ScoredRows, head: HeadValues, dropout: boolean): WholeTraining {
   const { tf, tokens, outputs, objective, seed } = scoring;
   const checkpoint = dropout ? scoring.checkpoint : withoutDropout(scoring.checkpoint);
-  const tuning = tuningOf(checkpoint.config, allHeads(checkpoint));
+  const tuning = tuningOf(checkpoint.config, allHeads(checkpoint, scoring.tune));
   const { layout, initial } = trainable(checkpoint, tuning, outputs, seed, PROBLEMS[objective.problem].taskHead);
   for (const { name, offset } of layout.slots) {
     const values = head.get(name);

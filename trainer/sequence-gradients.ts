@@ -1,9 +1,14 @@
 import type { Target } from '../data/label-reading';
+import { tunedParts } from '../delta/slices';
 import type { Tuning } from '../delta/tuning';
 import { concatenated } from '../foundation/concatenated';
+import type { Tune } from '../heads/tune';
+import type { ModelConfig } from '../model/architecture';
 import { architectureOf, runLayers } from '../model/architectures';
+import type { Checkpoint } from '../model/checkpoint';
 import type { Range } from '../model/operations';
 import { partsOf, type RowBatch, splitAt } from './batch-parts';
+import { neuronValues } from './feed-forward';
 import { ownTargetValues, taskLoss } from './loss';
 import { type LinearUse, TensorFlowNetwork } from './network';
 import { endOf } from './network-end';
@@ -16,16 +21,17 @@ import { lanesOf, Session, type TensorFlow, taken } from './session';
 /** Tuning of the task head alone. */
 export const TASK_HEAD_ALONE: Tuning = { slices: [] };
 
-/** Kind of number for each head and sequence; see {@link SequenceGradients}. */
+/** Kind of number for each head or neuron and sequence; see {@link SequenceGradients}. */
 export type OfHeads = 'gates' | 'squares';
 
 /**
  * Whole network without tuned heads and without dropout, as a graph that ends at a number for each
- * head and sequence. Each sequence has its own loss. Padding adds nothing, and in the last layer
- * neither do tokens that the task head does not read.
+ * head, or neuron, and sequence. Each sequence has its own loss. Padding adds nothing, and in the
+ * last layer neither do tokens that the task head does not read.
  *
  * - `gates` (Michel et al. 2019; docs/method.md): a gate (= 1) multiplies a head's output before
- *   W_O, so ∂loss/∂gate is Σ over tokens and entries of ∂loss/∂O_h ⊙ O_h.
+ *   W_O, so ∂loss/∂gate is Σ over tokens and entries of ∂loss/∂O_h ⊙ O_h. A neuron's gate
+ *   multiplies what the feed-forward's second matrix reads from it.
  * - `squares` (diagonal of the empirical Fisher information with the given labels, one sequence at
  *   a time: Sung et al. 2021, arXiv 2111.09839, eq. 4): Σ g² over the parameters that tuning the
  *   head would train.
@@ -43,6 +49,7 @@ export class SequenceGradients {
     tf: TensorFlow,
     private readonly parts: Omit<ProgramParts, 'tuning'>,
     ofHeads: OfHeads,
+    tune: Tune,
   ) {
     const { checkpoint, layout, outputs, objective } = parts;
     const { config } = checkpoint;
@@ -63,8 +70,12 @@ export class SequenceGradients {
           byLogits,
           wanted.map((tensor) => [tensor, 'all'] as const),
         );
-      const heads = ofHeads === 'gates' ? gates(ops, net.headOutputs, gradients) : squares(ops, parts, net, gradients);
-      return { inputs, heads, alone: ofHeads === 'squares' && net.readsDistances };
+      const heads = () => {
+        if (ofHeads === 'squares') return squares(ops, checkpoint, tune, net, gradients);
+        if (tune === 'neurons') return neuronGates(ops, config, net, gradients);
+        return gates(ops, net.headOutputs, gradients);
+      };
+      return { inputs, heads: heads(), alone: ofHeads === 'squares' && net.readsDistances };
     });
     this.lanes = lanes;
     this.alone = lanes[0].alone;
@@ -72,11 +83,11 @@ export class SequenceGradients {
   }
 
   /**
-   * Computes the number of each sequence and head.
+   * Computes the number of each sequence and head or neuron.
    *
    * @param head parameters of the task head // [P]
    * @param targets B of them
-   * @returns a list per layer // [B, H], row by row
+   * @returns a list per layer // [B, H] or [B, di], row by row
    */
   at(head: Float32Array, batch: RowBatch, targets: readonly Target[]): Float32Array[] {
     const { layout, outputs, objective } = this.parts;
@@ -112,21 +123,23 @@ function gates(ops: Ops, outputs: readonly Tensor[], gradients: Gradients): Tens
   return outputs.map((heads) => ops.sum(ops.mul(byOutput.get(heads.name)!, heads), [2, 3]));
 }
 
+/** Gradients by the gates of each layer's neurons, which multiply their values. // [B, di] each */
+function neuronGates(ops: Ops, config: ModelConfig, net: TensorFlowNetwork, gradients: Gradients): Tensor[] {
+  const values = neuronValues(config, net.linears);
+  const byValue = gradients(values);
+  return values.map((value) => {
+    const products = ops.mul(byValue.get(value.name)!, value); // [B·S, di]
+    return ops.sum(ops.reshape(products, [net.batch, -1, config.intermediateSize]), [1]);
+  });
+}
+
 /**
- * Squared gradients by the slices of W_Q, W_K, W_V and their biases that each head of a layer owns.
- * // [B, H] each
+ * Squared gradients by the rows and columns of the tuned matrices, and by the rows' biases, that
+ * each head of a layer owns. // [B, H] each
  */
-function squares(
-  ops: Ops,
-  { checkpoint: { config } }: Omit<ProgramParts, 'tuning'>,
-  net: TensorFlowNetwork,
-  gradients: Gradients,
-): Tensor[] {
-  const { headSlices } = architectureOf(config);
+function squares(ops: Ops, { config }: Checkpoint, tune: Tune, net: TensorFlowNetwork, gradients: Gradients): Tensor[] {
   const layers = Array.from({ length: config.layers }, (_, layer) =>
-    Array.from({ length: config.heads }, (_, head) =>
-      headSlices(config, layer, head).filter(({ role, inert }) => !inert && role !== 'o'),
-    ),
+    Array.from({ length: config.heads }, (_, head) => tunedParts(config, tune, { layer, head })),
   );
   const tensorsOf = (layer: number) => new Set(layers[layer].flat().map(({ tensor }) => tensor));
   const usesOf = (layer: number) =>
@@ -139,7 +152,7 @@ function squares(
     const all = usesOf(layer);
     const terms = [...new Set(all.map(useOf))].flatMap((key) => {
       const same = all.filter((use) => useOf(use) === key);
-      const [{ module, rows: [first] = [0], output }] = same;
+      const [{ module, rows: [first] = [0], input, output }] = same;
       return (['weight', 'bias'] as const)
         .filter((part) => tensorsOf(layer).has(`${module}.${part}`))
         .map((part) => {
@@ -148,8 +161,10 @@ function squares(
               .filter(({ tensor }) => tensor === `${module}.${part}`)
               .flatMap(({ ranges }) => ranges.map(([from, to]): Range => [from - first, to - first])),
           );
-          const ofRows = rowSquares(ops, same, byOutput, net.batch, part); // [B, out]
-          return ops.matMul(ofRows, ownership(ops, shared, owned, output.shape[1]!)); // [B, H]
+          const axis = heads.flat().find(({ tensor }) => tensor === `${module}.${part}`)!.axis;
+          const sums = ownSquares(ops, same, byOutput, net.batch, part === 'bias' ? part : axis); // [B, out] or [B, in]
+          const width = (axis === 'rows' ? output : input).shape[1]!;
+          return ops.matMul(sums, ownership(ops, shared, owned, width)); // [B, H]
         });
     });
     return terms.reduce((sum, term) => ops.add(sum, term));
@@ -160,18 +175,18 @@ function squares(
 const useOf = ({ module, rows }: LinearUse) => `${module} ${rows}`;
 
 /**
- * Squares each sequence's own gradient by the rows of W, or the entries of b, in all uses of them
- * in y = factor·(x·Wᵀ + b).
+ * Squares each sequence's own gradient by the rows or columns of W, or the entries of b, in all
+ * uses of them in y = factor·(x·Wᵀ + b).
  *
  * @param byOutput gradients by y // [B·S, out]
- * @returns sum of each row's squares // [B, out]
+ * @returns sum of the squares of each row or column // [B, out] or [B, in]
  */
-function rowSquares(
+function ownSquares(
   ops: Ops,
   uses: readonly LinearUse[],
   byOutput: ReadonlyMap<string, Tensor>,
   batch: Tensor,
-  part: 'weight' | 'bias',
+  part: 'rows' | 'columns' | 'bias',
 ): Tensor {
   const bySequence = (rows: Tensor) => ops.reshape(rows, [batch, -1, rows.shape[1]!]); // [B, S, n]
   const gradients = uses.map(({ input, output, factor = 1 }) => {
@@ -180,7 +195,7 @@ function rowSquares(
     return factor === 1 ? gradient : ops.scale(gradient, factor); // [B, out], [B, out, in]
   });
   const sum = gradients.reduce((before, gradient) => ops.add(before, gradient));
-  return part === 'bias' ? ops.square(sum) : ops.sum(ops.square(sum), [2]);
+  return part === 'bias' ? ops.square(sum) : ops.sum(ops.square(sum), [part === 'rows' ? 2 : 1]);
 }
 
 /** 1 where a head owns a row, else 0. // [width, H] */

@@ -16,7 +16,7 @@ import { invalidValue, shown, within } from '../foundation/errors';
 import { follow } from '../foundation/follow';
 import type { StageProgress } from '../foundation/progress';
 import { regularFileText } from '../foundation/regular-file';
-import { headsToChoose } from '../heads/select';
+import { unitsToChoose } from '../heads/select';
 import { Admission, type Ticket } from '../infra/admission';
 import type { Inputs, ModelSettings, Opened } from '../infra/artifacts/inputs';
 import type { ResultArtifacts } from '../infra/artifacts/result-artifacts';
@@ -117,8 +117,8 @@ export function trainerService(parts: TrainerParts): Implementation<typeof Train
 
   return {
     scoreHeads(request, { signal, immediate }) {
-      const strategy = scoreStrategyOf(request.strategy);
       const options = scoreOptionsOf(request.options);
+      const strategy = scoreStrategyOf(request.strategy, options.tune);
       const given = givenRowsOf(request.train, 'train');
       const place = admission.enter(immediate);
       return answers<ScoreHeadsResponse>(signal, (out, signal) =>
@@ -192,7 +192,7 @@ export function trainerService(parts: TrainerParts): Implementation<typeof Train
           const onProgress = progressTo(out);
           const model = await inputs.model(request.model, { signal, onProgress });
           const description = await within('model', () => models.of(model));
-          await within('selection', () => headsToChoose(selection, description));
+          await within('selection', () => unitsToChoose(selection, description));
           const read = (rows: GivenRows, field: string) => open(inputs.rows(rows, { field, labels: true }, signal));
           const train = await read(given, 'train');
           const dev = givenDev && (await read(givenDev, 'dev'));

@@ -18,7 +18,7 @@ import { peakResidentBytes } from '../foundation/process-memory';
 import { StageMeter, type StageProgress } from '../foundation/progress';
 import type { Mask } from '../heads/mask';
 import { seededScores } from '../heads/seeded-order';
-import { type SelectionOptions, selectHeads } from '../heads/select';
+import { type SelectionOptions, selectHeads, unitsPerLayer } from '../heads/select';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
 import { reportModelOf } from '../model/description';
@@ -178,12 +178,13 @@ export async function* calibrate(
   }
 }
 
-/** Draws as many heads of each layer as the strategy would choose. */
+/** Draws as many heads or neurons of each layer as the strategy would choose. */
 function drawnMask(checkpoint: Checkpoint, selection: SelectionOptions): Mask {
-  const { layers, heads } = checkpoint.config;
-  const drawn = seededScores(0, layers * heads);
-  const scores = Array.from({ length: layers }, (_, layer) => drawn.slice(layer * heads, (layer + 1) * heads));
-  return selectHeads({ model: reportModelOf(checkpoint), strategy: selection.strategy, scores }, selection);
+  const model = reportModelOf(checkpoint);
+  const units = unitsPerLayer(model, selection.tune);
+  const drawn = seededScores(0, model.layers * units);
+  const scores = Array.from({ length: model.layers }, (_, layer) => drawn.slice(layer * units, (layer + 1) * units));
+  return selectHeads({ model, strategy: selection.strategy, scores }, selection);
 }
 
 /** Rows of a file, some of them tokenized. */

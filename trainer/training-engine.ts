@@ -60,7 +60,7 @@ export async function* calibrateTraining(
   signal?: AbortSignal,
   options?: ProcessOptions,
 ): AsyncGenerator<StageProgress, TrainingCost> {
-  const scored = isScoreStrategy(request.selection.strategy)
+  const scored = isScoreStrategy(request.selection.strategy, request.selection.tune)
     ? yield* call<StageProgress, ScoringCost>('calibrateScoring', request, signal, options)
     : undefined;
   const trained = yield* call<StageProgress, TrainingCost>('calibrate', request, signal, options);

@@ -100,6 +100,7 @@ type Network = Pick<
   | 'legacyEndings'
   | 'tensors'
   | 'headSlices'
+  | 'neuronSlices'
   | 'taskHead'
   | 'embed'
   | 'attend'
@@ -166,6 +167,15 @@ export function postNormEncoder(names: PostNormNames): Network {
         rows('value', 'weight', 'v'),
         rows('value', 'bias', 'v'),
         { tensor: `${moduleOf(layer, 'attentionOutput')}.weight`, axis: 'columns', ranges, role: 'o' },
+      ];
+    },
+
+    neuronSlices(_, layer, neuron) {
+      const ranges: Range[] = [[neuron, neuron + 1]];
+      return [
+        { tensor: `${moduleOf(layer, 'intermediate')}.weight`, axis: 'rows', ranges },
+        { tensor: `${moduleOf(layer, 'intermediate')}.bias`, axis: 'rows', ranges },
+        { tensor: `${moduleOf(layer, 'output')}.weight`, axis: 'columns', ranges },
       ];
     },
 

@@ -6,6 +6,7 @@ import type {
   ModelTensor,
   TaskHead,
   TaskHeadKind,
+  TensorPart,
 } from '../architecture';
 import type { Operations, QueryTokens, Range } from '../operations';
 import { configuredFrequencies, rotaryFault } from '../rotary';
@@ -158,6 +159,19 @@ export function decoder({ biased, normalizesHeads, hasWindows, ...names }: Decod
         ...rows('v', group),
         { tensor: columns, axis: 'columns', ranges: rangesOf(head), role: 'o' },
       ];
+    },
+
+    neuronSlices({ raw }, layer, neuron) {
+      const ranges: Range[] = [[neuron, neuron + 1]];
+      const withBias = biased(raw);
+      const rows = (role: 'gate' | 'up'): TensorPart[] =>
+        (withBias.includes(role) ? ['weight', 'bias'] : ['weight']).map((part) => ({
+          tensor: `${inLayer(layer, PROJECTIONS[role])}.${part}`,
+          axis: 'rows',
+          ranges,
+        }));
+      const columns = `${inLayer(layer, PROJECTIONS.down)}.weight`;
+      return [...rows('gate'), ...rows('up'), { tensor: columns, axis: 'columns', ranges }];
     },
 
     taskHead: (_, kind) => taskHeads[kind],

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ACTIVATIONS } from '../activations';
-import type { Architecture, HeadRole, HeadSlice, ModelTensor, TaskHead } from '../architecture';
+import type { Architecture, HeadRole, HeadSlice, ModelTensor, TaskHead, TensorPart } from '../architecture';
 import type { QueryTokens, Range, Window } from '../operations';
 import { rotaryFrequencies } from '../rotary';
 
@@ -169,6 +169,17 @@ export const modernbert: Architecture = {
       }),
     );
     return [...fused, { tensor: at(layer, 'attn.Wo.weight'), axis: 'columns', ranges: rows(0), role: 'o' }];
+  },
+
+  neuronSlices({ intermediateSize: di, raw }, layer, neuron) {
+    const ranges = (of: readonly number[]): Range[] => of.map((from) => [from + neuron, from + neuron + 1]);
+    const parts = fields.parse(raw).mlp_bias ? ['weight', 'bias'] : ['weight'];
+    return [
+      ...parts.map(
+        (part): TensorPart => ({ tensor: at(layer, `mlp.Wi.${part}`), axis: 'rows', ranges: ranges([0, di]) }),
+      ),
+      { tensor: at(layer, 'mlp.Wo.weight'), axis: 'columns', ranges: ranges([0]) },
+    ];
   },
 
   taskHead({ raw }, kind) {

@@ -6,6 +6,7 @@ import { AnalyzerEngine, calibrateAnalysis } from '../../analyzer/analysis-engin
 import { analyze as analyzeHere } from '../../analyzer/pipeline';
 import { analyzerService } from '../../analyzer/service';
 import { ANALYSIS_DEFAULTS } from '../../heads/analysis-options';
+import { TUNES } from '../../heads/tune';
 import { GrpcClient } from '../../infra/grpc/client';
 import { GrpcServer } from '../../infra/grpc/server';
 import {
@@ -148,7 +149,9 @@ describe('the analyzer service', () => {
 
   it('describes a model by its folder or its path in a data root', async () => {
     const described = await client.unary(describeModel, { model: path.join(FIXTURES, 'tiny-bert') });
-    expect(described).toMatchObject({ name: 'tiny-bert', architecture: 'bert', layers: 2, tunable: ['qkv', 'qkvo'] });
+    expect(described).toMatchObject({ name: 'tiny-bert', architecture: 'bert', layers: 2 });
+    expect(described.tunable).toEqual([...TUNES]);
+    expect(described.neurons).toMatchObject({ perLayer: 70, parameters: 2 * 45 + 1 });
     expect(described.parametersPerHeadQkvo - described.parametersPerHeadQkv).toBe(
       described.headDim * described.hiddenSize,
     );

@@ -77,7 +77,7 @@ test('bash lists all choices', async () => {
   const { shown } = await onTerminal('exec bash --norc --noprofile -i', { typed, cwd: scratch, columns: 60 });
   for (const name of ['gradient', 'grad-l1', 'fisher', 'movement', 'alps', 'gate', 'contrast'])
     expect(shown).toMatch(new RegExp(`^${name} |  ${name}`, 'm'));
-  expect(shown).not.toMatch(/magnitude/);
+  expect(shown).not.toMatch(/correlation-only/);
 });
 
 /** Runs a test of a shell that may be missing; without it the test is skipped with a message. */

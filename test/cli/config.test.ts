@@ -63,9 +63,9 @@ describe('the file of init', () => {
     const text = init(name, ...needed);
     expect(run('--config', name)).toEqual({ ...run(...needed), config: name });
     fs.writeFileSync(name, text.replaceAll(/^#(?=[a-z])/gm, ''));
-    const { k, ...others } = run('--config', name);
+    const { k, strategy, ...others } = run('--config', name);
     expect(others).toEqual({ ...run(...needed), config: name });
-    expect(k).toBe(SELECTION_DEFAULTS.k);
+    expect({ k, strategy }).toEqual({ k: SELECTION_DEFAULTS.k, strategy: SELECTION_DEFAULTS.strategy });
     expect(options(others)).toEqual([ANALYSIS_DEFAULTS, SELECTION_DEFAULTS, TRAIN_DEFAULTS]);
   });
 

@@ -78,6 +78,28 @@ test('given flags are read', () => {
   });
 });
 
+test.each([
+  ['o,v', 'vo'],
+  ['q', 'q'],
+  ['vkq', 'qkv'],
+])('--tune %s is the set %s', (text, tune) => {
+  expect(selectionFlags(parsed(defineRun, ...run, '--task', 'sst2', '--tune', text))).toMatchObject({ tune });
+});
+
+test('neurons have a strategy and a size of their own, which the analysis does not take for heads', () => {
+  const given = (...flags: string[]) => parsed(defineRun, ...run, '--task', 'sst2', '--tune', 'neurons', ...flags);
+  const { k: _, ...others } = SELECTION_DEFAULTS;
+  expect(selectionFlags(given())).toEqual({ ...others, strategy: 'gradient', tune: 'neurons' });
+  expect(selectionFlags(given('--k', '96', '--strategy', 'activation'))).toMatchObject({
+    k: 96,
+    strategy: 'activation',
+  });
+  expect(analysisFlags(given('--k', '96')).k).toBe(3);
+  expect(() => selectionFlags(given('--strategy', 'hifi'))).toThrow(
+    '--strategy is "hifi"; it must be one of gradient, activation, magnitude, random, all, none with --tune neurons',
+  );
+});
+
 test('a budget replaces k, and the analysis then ranks in the graph of the whole model', () => {
   const flags = parsed(defineRun, ...run, '--task', 'sst2', '--budget', '0.02', '--samples', 'auto');
   expect(analysisFlags(flags)).toEqual({ ...ANALYSIS_DEFAULTS, samples: 'auto', scope: 'model' });
@@ -102,7 +124,8 @@ test.each([
   ['--damping', 'NaN', 'a number between 0 and 1'],
   ['--scope', 'Layer', 'layer, model; did you mean "layer"?'],
   ['--k', '2.5', 'a whole number from 1'],
-  ['--tune', 'qv', 'qkv, qkvo; did you mean "qkv"?'],
+  ['--tune', 'qvq', 'letters of qkvo, each once, commas optional, or neurons'],
+  ['--tune', 'QV', 'letters of qkvo, each once, commas optional, or neurons'],
   ['--epochs', 'ten', 'a whole number from 1'],
   ['--lr', '0', 'a number above 0, or auto'],
   ['--lr', 'Infinity', 'a number above 0, or auto'],

@@ -3,7 +3,7 @@ import * as path from 'node:path';
 import { ADAPTER_CARD, ADAPTER_CONFIG, ADAPTER_TENSORS, exportAdapter } from '../../delta/adapter-export';
 import { applyDelta, type Delta } from '../../delta/delta';
 import { besideHeads } from '../../delta/slices';
-import type { Tune } from '../../heads/mask';
+import type { Tune } from '../../heads/tune';
 import { type Checkpoint, openCheckpoint } from '../../model/checkpoint';
 import { SafetensorsFile } from '../../model/safetensors';
 import { type DeltaShape, FIXTURES, randomDelta, temporaryFolder } from '../support/deltas';
@@ -11,6 +11,7 @@ import { type DeltaShape, FIXTURES, randomDelta, temporaryFolder } from '../supp
 /** Output of `make_adapter_golden.py`. */
 interface Golden {
   heads: number[][];
+  neurons?: number[][];
   tune: Tune;
   outputs: number;
   rank: number;
@@ -50,8 +51,8 @@ async function adapted(
 const labelsFor = (outputs: number) =>
   outputs === 1 ? undefined : Array.from({ length: outputs }, (_, i) => `class ${i}`);
 
-describe.each(Object.entries(golden))('the adapter of %s', (model, { heads, tune, outputs, ...expected }) => {
-  const shape = { heads, tune, labels: labelsFor(outputs) };
+describe.each(Object.entries(golden))('the adapter of %s', (model, { heads, neurons, tune, outputs, ...expected }) => {
+  const shape = { heads, neurons, tune, labels: labelsFor(outputs) };
 
   it('has the same tensors and settings as PEFT saves', () =>
     adapted(model, shape, ({ config, tensors }) => {
@@ -149,7 +150,7 @@ it('refuses a folder that is not empty, a delta of another base, and one that tu
   const parts = besideHeads(checkpoint.config);
   const full = randomDelta(checkpoint, { heads: [[0], []], parts });
   await expect(exportAdapter({ checkpoint, delta: full, out })).rejects.toThrow(
-    'a delta that tunes more than heads has no adapter; export a checkpoint',
+    'a delta that tunes more than heads or neurons has no adapter; export a checkpoint',
   );
   expect(fs.existsSync(out)).toBe(false);
   checkpoint.close();

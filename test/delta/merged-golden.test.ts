@@ -37,7 +37,10 @@ it.each(cases)('merged, %s has the tensors and logits of transformers; undone, i
   const { config } = checkpoint;
   const further = furtherOf(config, golden);
   const parts = further && changedParts(config, further);
-  const { info } = randomDelta(checkpoint, { heads: golden.heads, tune: golden.tune, parts, labels, ...problemType });
+  const { info } = randomDelta(checkpoint, {
+    ...{ heads: golden.heads, neurons: golden.neurons, tune: golden.tune },
+    ...{ parts, labels, ...problemType },
+  });
   const final = [...stored.tensors.keys()].flatMap((key) => /^final\/(.*)$/.exec(key)?.[1] ?? []);
   const values = trainedValues(
     checkpoint,

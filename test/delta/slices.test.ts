@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { countNumbers, putSlice, takeSlice, taskHeadTensors, tunedSlices } from '../../delta/slices';
-import type { Tune } from '../../heads/mask';
 import { type SelectionInput, selectHeads } from '../../heads/select';
+import { HEAD_TUNES } from '../../heads/tune';
 import { readModelConfig } from '../../model/config';
 import { headParameters } from '../../model/head-parameters';
 import { FIXTURES } from '../support/deltas';
@@ -77,15 +77,10 @@ test.each(['tiny-bert', 'tiny-llama', 'tiny-qwen2', 'tiny-qwen3'])(
       correlation: { pearson: ones, covariance: ones },
     };
     fc.assert(
-      fc.property(
-        fc.integer({ min: 1, max: heads }),
-        fc.constantFrom<Tune>('qkv', 'qkvo'),
-        fc.nat(99),
-        (k, tune, seed) => {
-          const mask = selectHeads(report, { strategy: 'random', k, tune, seed });
-          expect(countNumbers(tunedSlices(config, mask))).toBe(mask.trainableParameters);
-        },
-      ),
+      fc.property(fc.integer({ min: 1, max: heads }), fc.constantFrom(...HEAD_TUNES), fc.nat(99), (k, tune, seed) => {
+        const mask = selectHeads(report, { strategy: 'random', k, tune, seed });
+        expect(countNumbers(tunedSlices(config, mask))).toBe(mask.trainableParameters);
+      }),
       { numRuns: 30 },
     );
   },

@@ -58,3 +58,22 @@ it('without a model leaves open what depends on one', () => {
   expect(checkedMask(maskWith({ k: 50, heads }), undefined, '').heads).toEqual([heads[1], heads[0]]);
   expect(() => checkedHeads([head(7, 30), head(7, 30)], undefined, 'heads')).toThrow('heads[1] is layer 7, head 30');
 });
+
+test('a mask of neurons has neurons of the model, each once, and no heads', () => {
+  const neuron = (layer: number, index: number) => ({ layer, index, score: 1 });
+  const { heads: _, ...rest } = maskWith({});
+  const mask = { ...rest, tune: 'neurons' as const, heads: [], k: 2 };
+  const sized = { ...model, neurons: { perLayer: 9 } };
+  const check = (neurons: ReturnType<typeof neuron>[]) => () => checkedMask({ ...mask, neurons }, sized, 'm');
+  expect(check([neuron(1, 8), neuron(0, 3), neuron(0, 1)])().neurons).toEqual([
+    neuron(0, 1),
+    neuron(0, 3),
+    neuron(1, 8),
+  ]);
+  expect(check([neuron(0, 9)])).toThrow('m.neurons[0].index is 9; it must be 0 to 8: a layer of the model has 9');
+  expect(check([neuron(0, 1), neuron(0, 1)])).toThrow('m.neurons[1] is layer 0, index 1, which m.neurons[0] was');
+  expect(() => checkedMask({ ...mask, heads: [{ layer: 0, head: 0, score: 1 }] }, sized, 'm')).toThrow(
+    'm.tune is neurons, so m.heads must be empty',
+  );
+  expect(() => checkedMask(maskWith({ neurons: [neuron(0, 0)] }), sized, 'm')).toThrow('so m.neurons must be empty');
+});

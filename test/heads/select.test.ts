@@ -1,9 +1,10 @@
 import * as fc from 'fast-check';
 import { HifiError, invalidPart } from '../../foundation/errors';
-import { type Mask, STRATEGIES } from '../../heads/mask';
+import { type Mask, STRATEGIES, type Strategy } from '../../heads/mask';
 import { rankHeads } from '../../heads/ranking';
 import { isScoreStrategy, SCORE_STRATEGIES } from '../../heads/scores';
 import { parametersPerHead, type SelectionInput, selectHeads, trainedParameters } from '../../heads/select';
+import { HEAD_TUNES } from '../../heads/tune';
 
 /** Report of L layers and H heads with the given values per head, all heads correlated by `r`. */
 function reportOf(layers: number, heads: number, at: (node: number) => number, r = (_i: number, _j: number) => 0.5) {
@@ -74,10 +75,95 @@ test('scores of one strategy choose heads only by that strategy', () => {
   );
 });
 
+test('scores are for one choice of matrices, but the gates of gradient for any', () => {
+  const report = reportOf(2, 3, (node) => node);
+  const scored = (strategy: Strategy) => ({
+    ...{ model: report.model, strategy, scores: report.richness },
+    options: { tune: 'vo' as const },
+  });
+  expect(selectHeads(scored('fisher'), { strategy: 'fisher', tune: 'vo', k: 1 }).tune).toBe('vo');
+  expect(selectHeads(scored('gradient'), { strategy: 'gradient', tune: 'qk', k: 1 }).tune).toBe('qk');
+  expect(() => selectHeads(scored('movement'), { strategy: 'movement', k: 1 })).toThrow(
+    'the scores are for tune vo, the selection is for tune qkv; score with tune qkv',
+  );
+});
+
+describe('neurons', () => {
+  const report = reportOf(2, 3, (node) => node);
+  report.model.neurons = { perLayer: 5, parameters: 10 };
+  report.model.headParameters = { q: 4, k: 3, v: 4, o: 5, groupSize: 1 };
+  report.model.parameters = 1000;
+  const neurons = (mask: Mask) => mask.neurons!.map(({ layer, index }) => [layer, index]);
+  const scored = (strategy: Strategy, scores: number[][]) => ({
+    ...{ model: report.model, strategy, scores },
+    options: { tune: 'neurons' as const },
+  });
+  const gradient = scored('gradient', [
+    [1, 9, 3, 3, 2],
+    [8, 0, 4, 7, 6],
+  ]);
+  const tune = 'neurons' as const;
+
+  it('are the k best of each layer, by default by gradient', () => {
+    const mask = selectHeads(gradient, { tune, k: 2 });
+    expect(neurons(mask)).toEqual([
+      [0, 1],
+      [0, 2],
+      [1, 0],
+      [1, 3],
+    ]);
+    expect(mask).toMatchObject({ strategy: 'gradient', k: 2, tune, heads: [], trainableParameters: 40, share: 0.04 });
+    expect(mask.neurons![0]).toEqual({ layer: 0, index: 1, score: 9 });
+  });
+
+  it('are as many as have no more parameters than three heads, unless k is given', () => {
+    expect(selectHeads(gradient, { tune }).k).toBe(3); // 33 of 10 each
+    expect(selectHeads(report, { tune, strategy: 'all' })).toMatchObject({ k: 5, trainableParameters: 100 });
+    expect(selectHeads(report, { tune, strategy: 'none' }).neurons).toEqual([]);
+  });
+
+  it('spend a budget on the best of the model', () => {
+    const mask = selectHeads(gradient, { tune, budget: 0.035 });
+    expect(neurons(mask)).toEqual([
+      [0, 1],
+      [1, 0],
+      [1, 3],
+    ]);
+    expect(() => selectHeads(gradient, { tune, budget: 0.009 })).toThrow(
+      "one neuron is 10 of the model's 1000 parameters",
+    );
+  });
+
+  it('are drawn at random from heads.json', () => {
+    const draw = (seed: number) => neurons(selectHeads(report, { tune, strategy: 'random', k: 2, seed }));
+    expect(draw(1)).toEqual(draw(1));
+    expect(new Set(Array.from({ length: 20 }, (_, seed) => String(draw(seed)))).size).toBeGreaterThan(5);
+    expect(draw(3)).toHaveLength(4);
+  });
+
+  it.each([
+    [{ strategy: 'hifi' as const }, 'one of gradient, activation, magnitude, random, all, none with tune neurons'],
+    [{ strategy: 'magnitude' as const }, 'strategy magnitude for neurons needs scores'],
+    [{}, 'strategy gradient for neurons needs scores that an analysis does not have; hifi score computes them'],
+    [{ strategy: 'random' as const, k: 6 }, 'k is 6; it must be 1 to 5: a layer of this model has 5 neurons'],
+  ])('refuse %j', (options, message) => {
+    expect(() => selectHeads(report, { tune, ...options })).toThrow(message);
+  });
+
+  it('need scores of neurons, and a file that knows them', () => {
+    const heads = { model: report.model, strategy: 'gradient' as const, scores: report.richness };
+    expect(() => selectHeads({ ...heads, options: { tune: 'qkv' } }, { tune })).toThrow(
+      'the scores are for tune qkv, the selection is for tune neurons; score with tune neurons',
+    );
+    const { neurons: _, ...model } = report.model;
+    expect(() => selectHeads({ ...report, model }, { tune, strategy: 'random' })).toThrow('has no number of neurons');
+  });
+});
+
 describe('selectHeads', () => {
   it('chooses k heads of each layer with every strategy', () => {
     fc.assert(
-      fc.property(anyReport, fc.constantFrom('qkv' as const, 'qkvo' as const), ({ report, k }, tune) => {
+      fc.property(anyReport, fc.constantFrom(...HEAD_TUNES), ({ report, k }, tune) => {
         const { layers, heads, parameters } = report.model;
         const upper = layers - Math.floor(layers / 2);
         for (const strategy of STRATEGIES) {
@@ -199,7 +285,7 @@ describe('selectHeads', () => {
     [{ k: 5 }, 'k is 5; it must be 1 to 4: a layer of this model has 4 heads'],
     [{ k: 1.5 }, 'k is 1.5'],
     [{ strategy: 'best' as 'hifi' }, 'strategy is "best"; it must be one of hifi, '],
-    [{ tune: 'qk' as 'qkv' }, 'tune is "qk"'],
+    [{ tune: 'qq' as 'q' }, 'tune is "qq"; it must be letters of qkvo, each once, commas optional, or neurons'],
     [{ seed: -1 }, 'seed is -1'],
     [{ damping: 1 }, 'damping is 1'],
     [{ k: 2, budget: 0.1 }, 'k is 2 and budget is 0.1; give one of them'],
@@ -224,7 +310,7 @@ describe('selectHeads', () => {
 
 describe('a budget', () => {
   const anyBudget = fc.double({ min: 0.02, max: 1, noNaN: true });
-  const tunes = fc.constantFrom('qkv' as const, 'qkvo' as const);
+  const tunes = fc.constantFrom(...HEAD_TUNES);
   const ranked = [
     'hifi',
     'hifi-mid-top',
@@ -241,7 +327,7 @@ describe('a budget', () => {
     fc.assert(
       fc.property(anyReport, anyBudget, tunes, strategies, ({ report }, budget, tune, strategy) => {
         const { layers, heads } = report.model;
-        report.model.parameters = 50 * parametersPerHead(report.model, 'qkvo'); // 0.02 is a head
+        report.model.parameters = 50 * parametersPerHead(report.model, 'qkvo'); // 0.02 is a head or more
         const mask = selectHeads(report, { budget, tune, strategy });
         const first = strategy === 'hifi-mid-top' ? Math.floor(layers / 2) : 0;
         const perHead = parametersPerHead(report.model, tune);
@@ -301,7 +387,10 @@ describe('a budget', () => {
     expect(selectHeads(report, { strategy: 'all', tune: 'qkvo' }).trainableParameters).toBe(8 * 15 + 4 * 50);
     expect(() => selectHeads(report, { ...richest, budget: 0.059 })).toThrow('one head is 60 of the model');
     const places = [3, 2, 1].map((head) => ({ layer: 1, head }));
-    expect(trainedParameters(report.model, places, 'qkv')).toBe(3 * 10 + 2 * 50);
+    expect(trainedParameters(report.model, { heads: places, tune: 'qkv' })).toBe(3 * 10 + 2 * 50);
+    expect(trainedParameters(report.model, { heads: places, tune: 'qo' })).toBe(3 * 15);
+    expect(trainedParameters(report.model, { heads: places, tune: 'kv' })).toBe(2 * 50);
+    expect(trainedParameters(report.model, { heads: places, tune: 'vo' })).toBe(3 * 5 + 2 * 30);
   });
 
   it('is ignored by all and none', () => {

@@ -58,7 +58,7 @@ test('scores and exports take their time; each ONNX file is evaluated as an epoc
 
 test('a scoring has as many sequences as the analysis may draw', () => {
   const { maxLength, seed, device } = { ...TRAIN_DEFAULTS, maxLength: ANALYSIS_DEFAULTS.maxLength };
-  expect(scoringToMeasure(spec)).toEqual({ samples: 300, maxLength, seed, device });
+  expect(scoringToMeasure(spec)).toEqual({ samples: 300, tune: 'qkv', maxLength, seed, device });
   const auto = { ...spec, analysis: { ...ANALYSIS_DEFAULTS, samples: 'auto' as const, maxSamples: 70 } };
   expect(scoringToMeasure(auto).samples).toBe(70);
 });

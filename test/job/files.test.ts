@@ -62,7 +62,7 @@ test.each<[string, Parameters<typeof spoiled>[2]]>([
 
 test.each<[string, Parameters<typeof spoiled>[2]]>([
   [
-    'scores.json: strategy is "hifi"; it must be one of gradient, grad-l1, fisher, movement, alps, gate, contrast',
+    'scores.json: strategy is "hifi"; it must be one of gradient, grad-l1, fisher, movement, alps, gate, contrast, activation, magnitude',
     (s) => (s.strategy = 'hifi'),
   ],
   ['scores.json: scores[1][0] is -1; it must be a number from 0', (s) => (s.scores[1][0] = -1)],

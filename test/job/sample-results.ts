@@ -63,7 +63,7 @@ export function sampleScores(): HeadScores {
     strategy: 'gradient',
     model,
     data,
-    options: { samples: 3, maxLength: 128 },
+    options: { samples: 3, maxLength: 128, tune: 'qkv' },
     seed: 0,
     samples: 3,
     scores: [

@@ -4,6 +4,7 @@ import type { HifiError } from '../../foundation/errors';
 import { STRATEGIES } from '../../heads/mask';
 import { isScoreStrategy } from '../../heads/scores';
 import { selectHeads } from '../../heads/select';
+import { HEAD_TUNES } from '../../heads/tune';
 import { MaskSchema } from '../../proto/gen/hifi/v1/heads_pb';
 import { maskMessage, maskOf } from '../../proto/mask';
 import { sampleReport } from '../job/sample-results';
@@ -21,15 +22,10 @@ describe('a mask', () => {
       fc.record({ budget: fc.double({ min: 0.1, max: 1, noNaN: true }) }),
     );
     fc.assert(
-      fc.property(
-        fc.constantFrom(...strategies),
-        size,
-        fc.constantFrom('qkv' as const, 'qkvo' as const),
-        (strategy, size, tune) => {
-          const mask = selectHeads(report, { strategy, ...size, tune });
-          expect(maskOf(crossed(MaskSchema, maskMessage(mask)), model)).toEqual(mask);
-        },
-      ),
+      fc.property(fc.constantFrom(...strategies), size, fc.constantFrom(...HEAD_TUNES), (strategy, size, tune) => {
+        const mask = selectHeads(report, { strategy, ...size, tune });
+        expect(maskOf(crossed(MaskSchema, maskMessage(mask)), model)).toEqual(mask);
+      }),
     );
   });
 
@@ -93,7 +89,11 @@ describe('a mask', () => {
       'mask.model.sha256 is cdcdcdcdcdcd… (sample); it must be ',
     ],
     [{ strategy: 'hify' }, 'mask.strategy', 'mask.strategy is "hify"; it must be one of hifi, '],
-    [{ tune: 'all' }, 'mask.tune', 'mask.tune is "all"; it must be one of qkv, qkvo'],
+    [
+      { tune: 'all' },
+      'mask.tune',
+      'mask.tune is "all"; it must be letters of qkvo, each once, commas optional, or neurons',
+    ],
     [{ k: 6 }, 'mask.k', 'mask.k is 6; it must be 0 to 5: a layer of the model has 5 heads'],
     [{ budget: 0 }, 'mask.budget', 'mask.budget is 0; it must be above 0, at most 1'],
     [{ budget: 0.1, k: 1 }, 'mask.budget', 'give one of them'],

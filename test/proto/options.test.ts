@@ -7,6 +7,7 @@ import type { HifiError } from '../../foundation/errors';
 import { ANALYSIS_DEFAULTS, type AnalysisOptions, reportOptions } from '../../heads/analysis-options';
 import { STRATEGIES } from '../../heads/mask';
 import { SELECTION_DEFAULTS, type SelectionOptions } from '../../heads/select';
+import { HEAD_TUNES } from '../../heads/tune';
 import {
   AnalysisOptionsSchema,
   InferenceOptionsSchema,
@@ -85,7 +86,7 @@ const training = fc
 
 const selection = fc
   .tuple(
-    fc.record({ strategy: fc.constantFrom(...STRATEGIES), tune: fc.constantFrom('qkv', 'qkvo'), seed, ...ranking }),
+    fc.record({ strategy: fc.constantFrom(...STRATEGIES), tune: fc.constantFrom(...HEAD_TUNES), seed, ...ranking }),
     fc.oneof(fc.record({ k: count }), fc.record({ budget: share })),
   )
   .map(([options, size]) => ({ ...options, ...size })) as fc.Arbitrary<SelectionOptions>;
@@ -105,8 +106,14 @@ describe('options survive both conversions', () => {
   it('selection', () =>
     same(selection, (options) => selectionOptionsOf(crossed(SelectionOptionsSchema, selectionMessage(options)))));
   it('scoring', () =>
-    same(tensorFlow({ samples: count, maxLength: count, seed }) as fc.Arbitrary<ScoreOptions>, (options) =>
-      scoreOptionsOf(crossed(ScoreOptionsSchema, scoreMessage(options))),
+    same(
+      tensorFlow({
+        samples: count,
+        tune: fc.constantFrom(...HEAD_TUNES),
+        maxLength: count,
+        seed,
+      }) as fc.Arbitrary<ScoreOptions>,
+      (options) => scoreOptionsOf(crossed(ScoreOptionsSchema, scoreMessage(options))),
     ));
   it('inference', () =>
     same(tensorFlow({ batchSize: count, maxLength: count }) as fc.Arbitrary<InferenceOptions>, (options) =>

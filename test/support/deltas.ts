@@ -3,8 +3,10 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { type Delta, makeDelta } from '../../delta/delta';
 import type { StoredProblem } from '../../delta/problems';
+import { countNumbers, tunedSlices } from '../../delta/slices';
 import { TRAIN_DEFAULTS } from '../../delta/training-options';
-import type { Mask, Tune } from '../../heads/mask';
+import type { Mask } from '../../heads/mask';
+import type { Tune } from '../../heads/tune';
 import type { TensorPart } from '../../model/architecture';
 import type { Checkpoint } from '../../model/checkpoint';
 import { roundTo } from '../../model/rounding';
@@ -19,6 +21,8 @@ export const temporaryFolder = (name: string) => fs.mkdtempSync(path.join(os.tmp
 export interface DeltaShape {
   /** Chosen heads of each layer. */
   heads: number[][];
+  /** Chosen neurons of each layer, with tune `neurons`. */
+  neurons?: number[][];
   tune?: Tune;
   /** Other tuned parts of the base. */
   parts?: readonly TensorPart[];
@@ -30,18 +34,21 @@ export interface DeltaShape {
   scale?: number;
 }
 
-/** Mask of these heads, layer by layer. */
-function maskOf({ name, sha256, config, parameters }: Checkpoint, heads: number[][], tune: Tune = 'qkv'): Mask {
-  const { hiddenSize: d, headDim: dh } = config;
-  const count = heads.flat().length;
-  const trainable = count * ((tune === 'qkvo' ? 4 : 3) * dh * d + 2 * dh);
+/** Mask of these heads or neurons, layer by layer. */
+function maskOf(
+  { name, sha256, config, parameters }: Checkpoint,
+  { heads, neurons, tune = 'qkv' }: Pick<DeltaShape, 'heads' | 'neurons' | 'tune'>,
+): Mask {
+  const chosen = heads.flatMap((of, layer) => of.map((head) => ({ layer, head, score: 1 / (2 + head) })));
+  const ofNeurons = neurons?.flatMap((of, layer) => of.map((index) => ({ layer, index, score: 1 / (2 + index) })));
+  const units = { heads: chosen, ...(ofNeurons && { neurons: ofNeurons }), tune };
+  const trainable = countNumbers(tunedSlices(config, units));
   return {
     schemaVersion: 1,
     model: { name, sha256 },
     strategy: 'hifi',
-    k: Math.max(0, ...heads.map((of) => of.length)),
-    tune,
-    heads: heads.flatMap((of, layer) => of.map((head) => ({ layer, head, score: 1 / (2 + head) }))),
+    k: Math.max(0, ...(neurons ?? heads).map((of) => of.length)),
+    ...units,
     trainableParameters: trainable,
     totalParameters: parameters,
     share: trainable / parameters,
@@ -53,6 +60,7 @@ export function randomDelta(
   checkpoint: Checkpoint,
   {
     heads,
+    neurons,
     tune,
     parts,
     labels,
@@ -71,7 +79,7 @@ export function randomDelta(
     {
       schemaVersion: 1,
       base: { name, sha256, architecture: config.architecture },
-      mask: maskOf(checkpoint, heads, tune),
+      mask: maskOf(checkpoint, { heads, neurons, tune }),
       ...(parts && { parts }),
       id2label: labels ? Object.fromEntries(labels.map((label, i) => [String(i), label])) : null,
       problemType,

@@ -6,6 +6,7 @@ import type { ModelConfig } from '../../model/architecture';
 /** Keys of a case of training-golden that say what it tunes. */
 export interface GoldenCase {
   heads: number[][];
+  neurons?: number[][];
   tune: Mask['tune'];
   method?: keyof typeof BASELINES;
 }
@@ -17,5 +18,6 @@ export const furtherOf = (config: ModelConfig, { method }: GoldenCase): FurtherT
 /** Tuning of a case of training-golden. */
 export function tuningOfCase(config: ModelConfig, golden: GoldenCase): Tuning {
   const heads = golden.heads.flatMap((layer, i) => layer.map((head) => ({ layer: i, head, score: 1 })));
-  return tuningOf(config, { heads, tune: golden.tune }, furtherOf(config, golden));
+  const neurons = golden.neurons?.flatMap((of, layer) => of.map((index) => ({ layer, index, score: 1 })));
+  return tuningOf(config, { heads, neurons, tune: golden.tune }, furtherOf(config, golden));
 }

@@ -87,7 +87,7 @@ it.each<OfHeads>(['gates', 'squares'])('%s have the same bits for any number of 
   const { checkpoint, made } = await batches();
   const { layout, initial } = trainable(checkpoint, TASK_HEAD_ALONE, 2, 0);
   const results = LANES.map((lanes) => {
-    const gradients = new SequenceGradients(tf, { checkpoint, layout, outputs: 2, objective, lanes }, ofHeads);
+    const gradients = new SequenceGradients(tf, { checkpoint, layout, outputs: 2, objective, lanes }, ofHeads, 'qkv');
     const values = made.map(({ batch, targets }) => gradients.at(initial, batch, targets));
     gradients.close();
     return values;

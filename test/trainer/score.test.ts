@@ -3,17 +3,22 @@ import * as path from 'node:path';
 import { evaluationBatches } from '../../data/batches';
 import { PROBLEMS, problemStoredAs } from '../../delta/problems';
 import type { ScoreEvent, ScoreRequest } from '../../delta/score-options';
+import { takeSlice, tunedSlices } from '../../delta/slices';
 import type { HeadScores } from '../../heads/scores';
 import { loadTensorFlow } from '../../infra/tensorflow';
+import type { ModelConfig } from '../../model/architecture';
+import { architectureOf } from '../../model/architectures';
 import { openCheckpoint } from '../../model/checkpoint';
 import { SafetensorsFile } from '../../model/safetensors';
 import { contrastScores } from '../../trainer/contrast-scores';
 import { gateOffsets, gateTraining } from '../../trainer/gate-scores';
 import { meanGradientScores } from '../../trainer/mean-gradient';
 import { CHANGES } from '../../trainer/movement';
+import { neuronNorms } from '../../trainer/neuron-norms';
 import { scoreHeads } from '../../trainer/score';
 import { afterSteps, type Scoring, wholeTraining } from '../../trainer/scoring';
 import { SequenceGradients, TASK_HEAD_ALONE } from '../../trainer/sequence-gradients';
+import { activationScores, sequenceScores } from '../../trainer/sequence-scores';
 import { TokenRows } from '../../trainer/token-rows';
 import { trainable } from '../../trainer/trainable';
 import { FIXTURES, temporaryFolder } from '../support/deltas';
@@ -27,6 +32,8 @@ interface Case {
   gates: number[][][]; // [n][L][H]
   scores: number[][]; // [L][H]
   squares: number[][][]; // [n][L][H]
+  /** In some cases. // [L][di] each */
+  neurons?: Record<'gradient' | 'activation', number[][]>;
   meanL1: number[][]; // [L][H]
   batches: number[][];
   moved: number[][]; // [L][H]
@@ -52,7 +59,7 @@ describe.each(cases.map((each) => [each.case, each] as const))('%s', (name, gold
     const { layout } = trainable(checkpoint, TASK_HEAD_ALONE, outputs, 0, PROBLEMS[objective.problem].taskHead);
     const initial = layout.gather(({ name: slot }) => head.get(slot)!);
     const before = tf.getNumOfTensors();
-    const gradients = new SequenceGradients(tf, { checkpoint, layout, outputs, objective }, ofHeads);
+    const gradients = new SequenceGradients(tf, { checkpoint, layout, outputs, objective }, ofHeads, scoring.tune);
     const wanted = golden[ofHeads];
     const largest = Math.max(...wanted.flat(2).map(Math.abs));
     for (const batch of evaluationBatches(
@@ -138,7 +145,10 @@ async function prepare(name: string): Promise<{ scoring: Scoring; head: Map<stri
   const problem = problemStoredAs(about.problemType);
   const tokens = new TokenRows(checkpoint);
   return {
-    scoring: { tf, checkpoint, tokens, outputs: about.classes, objective: { problem }, seed: 0, signal: undefined },
+    scoring: {
+      ...{ tf, checkpoint, tokens, outputs: about.classes, objective: { problem }, tune: about.tune, seed: 0 },
+      signal: undefined,
+    },
     head,
   };
 }
@@ -152,6 +162,39 @@ const stepsOf = ({ batches }: Case) => ({
   batches: batches.map((batch) => Int32Array.from(batch)),
   ...{ lr: 2e-3, warmup: 0.06, weightDecay: 0 },
 });
+
+test.each(cases.flatMap((each) => (each.neurons ? [[each.case, each, each.neurons] as const] : [])))(
+  '%s has the mean gradient and activation of every neuron',
+  async (name, golden, wanted) => {
+    const { scoring, head } = await prepare(name);
+    const ofNeurons = { ...scoring, tune: 'neurons' as const };
+    const before = tf.getNumOfTensors();
+    const rows = labelled(golden, scoring);
+    near((await last(sequenceScores(ofNeurons, rows, head, 'gates'))).scores, wanted.gradient, 1e-4);
+    const { scores, scoresStderr } = await last(activationScores(ofNeurons, rows));
+    near(scores, wanted.activation, 1e-5);
+    expect(scoresStderr.flat().every((error) => error! > 0)).toBe(true);
+    expect(tf.getNumOfTensors()).toBe(before);
+    // Norms of the parts that the slices name.
+    const { config, tensor } = scoring.checkpoint;
+    const norms = Array.from({ length: config.layers }, (_, layer) =>
+      Array.from({ length: config.intermediateSize }, (_, index) => {
+        const slices = tunedSlices(config, { heads: [], neurons: [{ layer, index, score: 0 }], tune: 'neurons' });
+        const parts = slices
+          .filter(({ canonical }) => canonical.endsWith('.weight'))
+          .map((slice) => takeSlice(tensor(slice.canonical), shapeOf(config, slice.canonical), slice));
+        return Math.hypot(...parts.flatMap((part) => [...part]));
+      }),
+    );
+    near(neuronNorms(scoring.checkpoint), norms, 1e-9);
+    scoring.checkpoint.close();
+  },
+);
+
+const shapeOf = (config: ModelConfig, canonical: string) =>
+  architectureOf(config)
+    .tensors(config)
+    .find(({ name }) => name === canonical)!.shape;
 
 async function last<Result>(run: AsyncGenerator<unknown, Result>): Promise<Result> {
   for (;;) {

@@ -89,7 +89,11 @@ describe('the trainer service', () => {
     const { sha256: hash, config, parameters, close, ...checkpoint } = await openCheckpoint(model);
     close();
     const mask = maskOf(
-      { $typeName: 'hifi.v1.Mask', heads: chosen.map((head) => ({ $typeName: 'hifi.v1.RankedHead', ...head })) },
+      {
+        $typeName: 'hifi.v1.Mask',
+        heads: chosen.map((head) => ({ $typeName: 'hifi.v1.RankedHead', ...head })),
+        neurons: [],
+      },
       { ...config, name: checkpoint.name, sha256: hash, parameters },
     );
     const out = path.join(stateDir, name);

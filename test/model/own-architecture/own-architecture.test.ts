@@ -13,6 +13,7 @@ import { loadTensorFlow } from '../../../infra/tensorflow';
 import type { Architecture, HeadRole, HeadSlice, ModelTensor } from '../../../model/architecture';
 import { ARCHITECTURES } from '../../../model/architectures';
 import { type Checkpoint, openCheckpoint } from '../../../model/checkpoint';
+import type { Range } from '../../../model/operations';
 import { SafetensorsFile } from '../../../model/safetensors';
 import { logits } from '../../../trainer/inference';
 import { FreshRows } from '../../../trainer/prefix';
@@ -79,6 +80,14 @@ const own: Architecture = {
       slice('fused', 'rows', 'q', d),
       slice('fused', 'rows', 'v', 2 * d),
       slice('out', 'columns', 'o', 0),
+    ];
+  },
+
+  neuronSlices: ({ intermediateSize: di }, layer, neuron) => {
+    const ranges = (of: readonly number[]): Range[] => of.map((from) => [from + neuron, from + neuron + 1]);
+    return [
+      { tensor: `${at(layer, 'gate')}.weight`, axis: 'rows', ranges: ranges([0, di]) },
+      { tensor: `${at(layer, 'down')}.weight`, axis: 'columns', ranges: ranges([0]) },
     ];
   },
 

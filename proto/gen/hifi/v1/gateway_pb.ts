@@ -642,7 +642,7 @@ export const EstimatedSecondsSchema: GenMessage<EstimatedSeconds> = /*@__PURE__*
  */
 export type EstimateJobResponse = Message<"hifi.v1.EstimateJobResponse"> & {
   /**
-   * Number of heads to tune.
+   * Number of heads to tune; 0 with tune neurons.
    *
    * @generated from field: optional uint32 heads = 1;
    */

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file hifi/v1/heads.proto.
  */
 export const file_hifi_v1_heads: GenFile = /*@__PURE__*/
-  fileDesc("ChNoaWZpL3YxL2hlYWRzLnByb3RvEgdoaWZpLnYxIpECCg1Nb2RlbElkZW50aXR5EgwKBG5hbWUYASABKAkSDgoGc2hhMjU2GAIgASgJEhkKDGFyY2hpdGVjdHVyZRgDIAEoCUgAiAEBEhgKC2hpZGRlbl9zaXplGAQgASgNSAGIAQESFwoKcGFyYW1ldGVycxgFIAEoDUgCiAEBEjAKD2hlYWRfcGFyYW1ldGVycxgGIAEoCzIXLmhpZmkudjEuSGVhZFBhcmFtZXRlcnMSMgoQbGF5ZXJfcGFyYW1ldGVycxgHIAEoCzIYLmhpZmkudjEuTGF5ZXJQYXJhbWV0ZXJzQg8KDV9hcmNoaXRlY3R1cmVCDgoMX2hpZGRlbl9zaXplQg0KC19wYXJhbWV0ZXJzIjgKD0xheWVyUGFyYW1ldGVycxIQCghtYXRyaWNlcxgBIAEoDRITCgtwcm9qZWN0aW9ucxgCIAEoDSJQCg5IZWFkUGFyYW1ldGVycxIJCgFxGAEgASgNEgkKAWsYAiABKA0SCQoBdhgDIAEoDRIJCgFvGAQgASgNEhIKCmdyb3VwX3NpemUYBSABKA0iigEKClJhbmtlZEhlYWQSEgoFbGF5ZXIYASABKA1IAIgBARIRCgRoZWFkGAIgASgNSAGIAQESEgoFc2NvcmUYAyABKAFIAogBARIWCglzdGFiaWxpdHkYBCABKAFIA4gBAUIICgZfbGF5ZXJCBwoFX2hlYWRCCAoGX3Njb3JlQgwKCl9zdGFiaWxpdHkiaAoQUmFua0NvcnJlbGF0aW9ucxIVCghyaWNobmVzcxgBIAEoAUgAiAEBEhwKD2NvcnJlbGF0aW9uX3N1bRgCIAEoAUgBiAEBQgsKCV9yaWNobmVzc0ISChBfY29ycmVsYXRpb25fc3VtIiwKDFJpY2huZXNzQXRYaRIKCgJ4aRgBIAEoARIQCghyaWNobmVzcxgCIAMoASJOCgxNZWFzdXJlZFJvd3MSDAoEcGF0aBgBIAEoCRIOCgZzaGEyNTYYAiABKAkSDAoEcm93cxgDIAEoDRISCgpzYW1wbGVfaWRzGAQgAygNIukECgpIZWFkUmVwb3J0EiUKBW1vZGVsGAEgASgLMhYuaGlmaS52MS5Nb2RlbElkZW50aXR5Eg8KB3NhbXBsZXMYAiABKA0SDgoGbGF5ZXJzGAMgASgNEg0KBWhlYWRzGAQgASgNEhAKCGhlYWRfZGltGAUgASgNEiYKCXRvcF9oZWFkcxgGIAMoCzITLmhpZmkudjEuUmFua2VkSGVhZBIQCghyaWNobmVzcxgHIAMoARIXCg9yaWNobmVzc19zdGRlcnIYCCADKAESLQoOcmljaG5lc3NfYnlfeGkYCSADKAsyFS5oaWZpLnYxLlJpY2huZXNzQXRYaRIPCgdwZWFyc29uGAogAygBEhIKCmNvdmFyaWFuY2UYCyADKAESEAoIcGFnZXJhbmsYDCADKAESEgoKYWN0aXZhdGlvbhgNIAMoARISCgpoZWFkX25vcm1zGA4gAygBEhEKCXN0YWJpbGl0eRgPIAMoARITCgtkZXZpY2VfdXNlZBgQIAEoCRIXCg9lbGFwc2VkX3NlY29uZHMYESABKAESEAoId2FybmluZ3MYEiADKAkSNAoRcmFua19jb3JyZWxhdGlvbnMYEyADKAsyGS5oaWZpLnYxLlJhbmtDb3JyZWxhdGlvbnMSEAoIc3BlY3RydW0YFCADKAESFwoKaXRlcmF0aW9ucxgVIAEoDUgAiAEBEiMKBGRhdGEYFiABKAsyFS5oaWZpLnYxLk1lYXN1cmVkUm93cxIpCgdvcHRpb25zGBcgASgLMhguaGlmaS52MS5BbmFseXNpc09wdGlvbnNCDQoLX2l0ZXJhdGlvbnMi1QIKBE1hc2sSJQoFbW9kZWwYASABKAsyFi5oaWZpLnYxLk1vZGVsSWRlbnRpdHkSFQoIc3RyYXRlZ3kYAiABKAlIAIgBARIOCgFrGAMgASgNSAGIAQESEwoGYnVkZ2V0GAQgASgBSAKIAQESEQoEdHVuZRgFIAEoCUgDiAEBEiIKBWhlYWRzGAYgAygLMhMuaGlmaS52MS5SYW5rZWRIZWFkEiEKFHRyYWluYWJsZV9wYXJhbWV0ZXJzGAcgASgNSASIAQESHQoQdG90YWxfcGFyYW1ldGVycxgIIAEoDUgFiAEBEhIKBXNoYXJlGAkgASgBSAaIAQFCCwoJX3N0cmF0ZWd5QgQKAl9rQgkKB19idWRnZXRCBwoFX3R1bmVCFwoVX3RyYWluYWJsZV9wYXJhbWV0ZXJzQhMKEV90b3RhbF9wYXJhbWV0ZXJzQggKBl9zaGFyZWIGcHJvdG8z", [file_hifi_v1_options]);
+  fileDesc("ChNoaWZpL3YxL2hlYWRzLnByb3RvEgdoaWZpLnYxIrgCCg1Nb2RlbElkZW50aXR5EgwKBG5hbWUYASABKAkSDgoGc2hhMjU2GAIgASgJEhkKDGFyY2hpdGVjdHVyZRgDIAEoCUgAiAEBEhgKC2hpZGRlbl9zaXplGAQgASgNSAGIAQESFwoKcGFyYW1ldGVycxgFIAEoDUgCiAEBEjAKD2hlYWRfcGFyYW1ldGVycxgGIAEoCzIXLmhpZmkudjEuSGVhZFBhcmFtZXRlcnMSMgoQbGF5ZXJfcGFyYW1ldGVycxgHIAEoCzIYLmhpZmkudjEuTGF5ZXJQYXJhbWV0ZXJzEiUKB25ldXJvbnMYCCABKAsyFC5oaWZpLnYxLk5ldXJvblNpemVzQg8KDV9hcmNoaXRlY3R1cmVCDgoMX2hpZGRlbl9zaXplQg0KC19wYXJhbWV0ZXJzIjQKC05ldXJvblNpemVzEhEKCXBlcl9sYXllchgBIAEoDRISCgpwYXJhbWV0ZXJzGAIgASgNIjgKD0xheWVyUGFyYW1ldGVycxIQCghtYXRyaWNlcxgBIAEoDRITCgtwcm9qZWN0aW9ucxgCIAEoDSJQCg5IZWFkUGFyYW1ldGVycxIJCgFxGAEgASgNEgkKAWsYAiABKA0SCQoBdhgDIAEoDRIJCgFvGAQgASgNEhIKCmdyb3VwX3NpemUYBSABKA0iigEKClJhbmtlZEhlYWQSEgoFbGF5ZXIYASABKA1IAIgBARIRCgRoZWFkGAIgASgNSAGIAQESEgoFc2NvcmUYAyABKAFIAogBARIWCglzdGFiaWxpdHkYBCABKAFIA4gBAUIICgZfbGF5ZXJCBwoFX2hlYWRCCAoGX3Njb3JlQgwKCl9zdGFiaWxpdHkiaAoQUmFua0NvcnJlbGF0aW9ucxIVCghyaWNobmVzcxgBIAEoAUgAiAEBEhwKD2NvcnJlbGF0aW9uX3N1bRgCIAEoAUgBiAEBQgsKCV9yaWNobmVzc0ISChBfY29ycmVsYXRpb25fc3VtIiwKDFJpY2huZXNzQXRYaRIKCgJ4aRgBIAEoARIQCghyaWNobmVzcxgCIAMoASJOCgxNZWFzdXJlZFJvd3MSDAoEcGF0aBgBIAEoCRIOCgZzaGEyNTYYAiABKAkSDAoEcm93cxgDIAEoDRISCgpzYW1wbGVfaWRzGAQgAygNIukECgpIZWFkUmVwb3J0EiUKBW1vZGVsGAEgASgLMhYuaGlmaS52MS5Nb2RlbElkZW50aXR5Eg8KB3NhbXBsZXMYAiABKA0SDgoGbGF5ZXJzGAMgASgNEg0KBWhlYWRzGAQgASgNEhAKCGhlYWRfZGltGAUgASgNEiYKCXRvcF9oZWFkcxgGIAMoCzITLmhpZmkudjEuUmFua2VkSGVhZBIQCghyaWNobmVzcxgHIAMoARIXCg9yaWNobmVzc19zdGRlcnIYCCADKAESLQoOcmljaG5lc3NfYnlfeGkYCSADKAsyFS5oaWZpLnYxLlJpY2huZXNzQXRYaRIPCgdwZWFyc29uGAogAygBEhIKCmNvdmFyaWFuY2UYCyADKAESEAoIcGFnZXJhbmsYDCADKAESEgoKYWN0aXZhdGlvbhgNIAMoARISCgpoZWFkX25vcm1zGA4gAygBEhEKCXN0YWJpbGl0eRgPIAMoARITCgtkZXZpY2VfdXNlZBgQIAEoCRIXCg9lbGFwc2VkX3NlY29uZHMYESABKAESEAoId2FybmluZ3MYEiADKAkSNAoRcmFua19jb3JyZWxhdGlvbnMYEyADKAsyGS5oaWZpLnYxLlJhbmtDb3JyZWxhdGlvbnMSEAoIc3BlY3RydW0YFCADKAESFwoKaXRlcmF0aW9ucxgVIAEoDUgAiAEBEiMKBGRhdGEYFiABKAsyFS5oaWZpLnYxLk1lYXN1cmVkUm93cxIpCgdvcHRpb25zGBcgASgLMhguaGlmaS52MS5BbmFseXNpc09wdGlvbnNCDQoLX2l0ZXJhdGlvbnMi/QIKBE1hc2sSJQoFbW9kZWwYASABKAsyFi5oaWZpLnYxLk1vZGVsSWRlbnRpdHkSFQoIc3RyYXRlZ3kYAiABKAlIAIgBARIOCgFrGAMgASgNSAGIAQESEwoGYnVkZ2V0GAQgASgBSAKIAQESEQoEdHVuZRgFIAEoCUgDiAEBEiIKBWhlYWRzGAYgAygLMhMuaGlmaS52MS5SYW5rZWRIZWFkEiEKFHRyYWluYWJsZV9wYXJhbWV0ZXJzGAcgASgNSASIAQESHQoQdG90YWxfcGFyYW1ldGVycxgIIAEoDUgFiAEBEhIKBXNoYXJlGAkgASgBSAaIAQESJgoHbmV1cm9ucxgKIAMoCzIVLmhpZmkudjEuUmFua2VkTmV1cm9uQgsKCV9zdHJhdGVneUIECgJfa0IJCgdfYnVkZ2V0QgcKBV90dW5lQhcKFV90cmFpbmFibGVfcGFyYW1ldGVyc0ITChFfdG90YWxfcGFyYW1ldGVyc0IICgZfc2hhcmUiaAoMUmFua2VkTmV1cm9uEhIKBWxheWVyGAEgASgNSACIAQESEgoFaW5kZXgYAiABKA1IAYgBARISCgVzY29yZRgDIAEoAUgCiAEBQggKBl9sYXllckIICgZfaW5kZXhCCAoGX3Njb3JlYgZwcm90bzM", [file_hifi_v1_options]);
 
 /**
  * Identity of the model of a report or mask.
@@ -71,6 +71,13 @@ export type ModelIdentity = Message<"hifi.v1.ModelIdentity"> & {
    * @generated from field: hifi.v1.LayerParameters layer_parameters = 7;
    */
   layerParameters?: LayerParameters | undefined;
+
+  /**
+   * Neurons of the feed-forward layers. Absent in a mask.
+   *
+   * @generated from field: hifi.v1.NeuronSizes neurons = 8;
+   */
+  neurons?: NeuronSizes | undefined;
 };
 
 /**
@@ -79,6 +86,34 @@ export type ModelIdentity = Message<"hifi.v1.ModelIdentity"> & {
  */
 export const ModelIdentitySchema: GenMessage<ModelIdentity> = /*@__PURE__*/
   messageDesc(file_hifi_v1_heads, 0);
+
+/**
+ * Neurons of a model's feed-forward layers; every layer has as many.
+ *
+ * @generated from message hifi.v1.NeuronSizes
+ */
+export type NeuronSizes = Message<"hifi.v1.NeuronSizes"> & {
+  /**
+   * Neurons of a layer.
+   *
+   * @generated from field: uint32 per_layer = 1;
+   */
+  perLayer: number;
+
+  /**
+   * Numbers that tuning one neuron trains: its rows of the first matrix, its columns of the second.
+   *
+   * @generated from field: uint32 parameters = 2;
+   */
+  parameters: number;
+};
+
+/**
+ * Describes the message hifi.v1.NeuronSizes.
+ * Use `create(NeuronSizesSchema)` to create a new message.
+ */
+export const NeuronSizesSchema: GenMessage<NeuronSizes> = /*@__PURE__*/
+  messageDesc(file_hifi_v1_heads, 1);
 
 /**
  * Sizes of a layer's matrices, from which the cost of a training is computed.
@@ -106,7 +141,7 @@ export type LayerParameters = Message<"hifi.v1.LayerParameters"> & {
  * Use `create(LayerParametersSchema)` to create a new message.
  */
 export const LayerParametersSchema: GenMessage<LayerParameters> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_heads, 1);
+  messageDesc(file_hifi_v1_heads, 2);
 
 /**
  * Numbers that tuning one head trains, by role.
@@ -156,7 +191,7 @@ export type HeadParameters = Message<"hifi.v1.HeadParameters"> & {
  * Use `create(HeadParametersSchema)` to create a new message.
  */
 export const HeadParametersSchema: GenMessage<HeadParameters> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_heads, 2);
+  messageDesc(file_hifi_v1_heads, 3);
 
 /**
  * A head with its ranking score.
@@ -199,7 +234,7 @@ export type RankedHead = Message<"hifi.v1.RankedHead"> & {
  * Use `create(RankedHeadSchema)` to create a new message.
  */
 export const RankedHeadSchema: GenMessage<RankedHead> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_heads, 3);
+  messageDesc(file_hifi_v1_heads, 4);
 
 /**
  * Correlation of a layer's ranking with its inputs: Spearman's ρ of PageRank, −1 … 1; 0 if
@@ -228,7 +263,7 @@ export type RankCorrelations = Message<"hifi.v1.RankCorrelations"> & {
  * Use `create(RankCorrelationsSchema)` to create a new message.
  */
 export const RankCorrelationsSchema: GenMessage<RankCorrelations> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_heads, 4);
+  messageDesc(file_hifi_v1_heads, 5);
 
 /**
  * Information richness I_h of all heads at one ξ.
@@ -256,7 +291,7 @@ export type RichnessAtXi = Message<"hifi.v1.RichnessAtXi"> & {
  * Use `create(RichnessAtXiSchema)` to create a new message.
  */
 export const RichnessAtXiSchema: GenMessage<RichnessAtXi> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_heads, 5);
+  messageDesc(file_hifi_v1_heads, 6);
 
 /**
  * Measured rows.
@@ -298,7 +333,7 @@ export type MeasuredRows = Message<"hifi.v1.MeasuredRows"> & {
  * Use `create(MeasuredRowsSchema)` to create a new message.
  */
 export const MeasuredRowsSchema: GenMessage<MeasuredRows> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_heads, 6);
+  messageDesc(file_hifi_v1_heads, 7);
 
 /**
  * Measurements of every head by one analysis. Matrices are flat, row by row; heads are in the order
@@ -477,10 +512,10 @@ export type HeadReport = Message<"hifi.v1.HeadReport"> & {
  * Use `create(HeadReportSchema)` to create a new message.
  */
 export const HeadReportSchema: GenMessage<HeadReport> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_heads, 7);
+  messageDesc(file_hifi_v1_heads, 8);
 
 /**
- * The heads to tune.
+ * The heads or neurons to tune.
  *
  * @generated from message hifi.v1.Mask
  */
@@ -493,14 +528,14 @@ export type Mask = Message<"hifi.v1.Mask"> & {
   model?: ModelIdentity | undefined;
 
   /**
-   * Strategy that selected the heads, as in SelectionOptions. Default: hifi.
+   * Strategy that selected them, as in SelectionOptions. Default: hifi.
    *
    * @generated from field: optional string strategy = 2;
    */
   strategy?: string | undefined;
 
   /**
-   * Heads per layer, 0 … heads of a layer. Excludes budget. Default: the largest number of heads
+   * Heads or neurons per layer, 0 … all of a layer. Excludes budget. Default: the largest number
    * that the mask has in one layer.
    *
    * @generated from field: optional uint32 k = 3;
@@ -515,7 +550,7 @@ export type Mask = Message<"hifi.v1.Mask"> & {
   budget?: number | undefined;
 
   /**
-   * Tuned parts: qkv, or qkvo for the heads' output too. Default: qkv.
+   * What is tuned, as in SelectionOptions. Default: qkv.
    *
    * @generated from field: optional string tune = 5;
    */
@@ -548,6 +583,13 @@ export type Mask = Message<"hifi.v1.Mask"> & {
    * @generated from field: optional double share = 9;
    */
   share?: number | undefined;
+
+  /**
+   * Neurons to tune, each once. Only with tune neurons, which excludes heads.
+   *
+   * @generated from field: repeated hifi.v1.RankedNeuron neurons = 10;
+   */
+  neurons: RankedNeuron[];
 };
 
 /**
@@ -555,5 +597,40 @@ export type Mask = Message<"hifi.v1.Mask"> & {
  * Use `create(MaskSchema)` to create a new message.
  */
 export const MaskSchema: GenMessage<Mask> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_heads, 8);
+  messageDesc(file_hifi_v1_heads, 9);
+
+/**
+ * A feed-forward neuron with its score.
+ *
+ * @generated from message hifi.v1.RankedNeuron
+ */
+export type RankedNeuron = Message<"hifi.v1.RankedNeuron"> & {
+  /**
+   * Layer, from 0.
+   *
+   * @generated from field: optional uint32 layer = 1;
+   */
+  layer?: number | undefined;
+
+  /**
+   * Neuron within its layer, from 0: its row of the feed-forward's first matrix.
+   *
+   * @generated from field: optional uint32 index = 2;
+   */
+  index?: number | undefined;
+
+  /**
+   * The strategy's score.
+   *
+   * @generated from field: optional double score = 3;
+   */
+  score?: number | undefined;
+};
+
+/**
+ * Describes the message hifi.v1.RankedNeuron.
+ * Use `create(RankedNeuronSchema)` to create a new message.
+ */
+export const RankedNeuronSchema: GenMessage<RankedNeuron> = /*@__PURE__*/
+  messageDesc(file_hifi_v1_heads, 10);
 

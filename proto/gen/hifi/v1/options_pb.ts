@@ -135,15 +135,17 @@ export const AnalysisOptionsSchema: GenMessage<AnalysisOptions> = /*@__PURE__*/
 export type SelectionOptions = Message<"hifi.v1.SelectionOptions"> & {
   /**
    * Strategy: hifi, hifi-mid-top, random, bottom, magnitude, activation, richness-only,
-   * correlation-only, gradient, grad-l1, fisher, movement, alps, gate, contrast, all or none.
-   * Default: hifi.
+   * correlation-only, gradient, grad-l1, fisher, movement, alps, gate, contrast, all or none; with
+   * tune neurons gradient, activation, magnitude, random, all or none. Default: hifi; with tune
+   * neurons gradient.
    *
    * @generated from field: optional string strategy = 1;
    */
   strategy?: string | undefined;
 
   /**
-   * Heads per layer, 1 … heads of a layer. Excludes budget. Default: 3.
+   * Heads or neurons per layer, 1 … all of a layer. Excludes budget. Default: 3 heads, or as many
+   * neurons as have no more parameters than 3 heads with tune qkv.
    *
    * @generated from field: optional uint32 k = 2;
    */
@@ -158,7 +160,8 @@ export type SelectionOptions = Message<"hifi.v1.SelectionOptions"> & {
   budget?: number | undefined;
 
   /**
-   * Tuned parts of a head: qkv, or qkvo for its output too. Default: qkv.
+   * What is tuned: matrices of each head, letters of qkvo, each once, in any order, commas
+   * optional; or neurons of the feed-forward layers. Default: qkv.
    *
    * @generated from field: optional string tune = 4;
    */
