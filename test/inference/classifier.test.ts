@@ -83,17 +83,13 @@ describe.each([
   it('answers with the same bits alone and together, as the merged models do', async () => {
     const model = name === 'wide' ? wideModel() : path.join(FIXTURES, name);
     const checkpoint = await openCheckpoint(model);
-    const { layers: L, heads: H, intermediateSize } = checkpoint.config;
+    const { layers: L, heads: H } = checkpoint.config;
     checkpoint.close();
     const last = (...heads: number[]) => Array.from({ length: L }, (_, layer) => (layer === L - 1 ? heads : []));
     const everywhere = Array.from({ length: L }, (_, layer) => [layer % H]);
-    // One in each layer, and in the last a third of all.
-    const third = Array.from({ length: Math.floor(intermediateSize / 3) }, (_, i) => 3 * i + 1);
-    const neurons = Array.from({ length: L }, (_, layer) => (layer === L - 1 ? third : [layer]));
     const pairs = await made(model, [
       { heads: everywhere, labels: ['no', 'yes'] },
       { heads: last(0), tune: 'qkvo', labels: ['a', 'b', 'c'] },
-      { heads: last(), neurons, tune: 'neurons', labels: ['a', 'b'] },
       { heads: last(...Array.from({ length: H }, (_, head) => head)) },
       { heads: last(), labels: ['x', 'y'], problemType: 'multi_label_classification' },
       { heads: everywhere.map((heads, layer) => (layer === L >> 1 ? heads : [])), labels: ['u', 'v'] },
