@@ -72,6 +72,9 @@ const sentence = (from: number, count: number) =>
   Array.from({ length: count }, (_, i) => words[(from + i * i) % words.length]).join(' ');
 const TEXTS = [1, 3, 4, 7, 9, 20, 22, 60].map((count, i) => sentence(i, count)).concat('');
 
+/** Models whose neurons are tuned too: one of each kind of feed-forward, and longer products. */
+const NEURONS = ['tiny-bert', 'tiny-modernbert', 'tiny-llama', 'wide'];
+
 const numbersOf = (answers: readonly Classified[]) =>
   answers.map(({ logits, entities }) => entities?.map(({ label, start, score }) => [label, start, score]) ?? logits);
 
@@ -87,17 +90,19 @@ describe.each([
     checkpoint.close();
     const last = (...heads: number[]) => Array.from({ length: L }, (_, layer) => (layer === L - 1 ? heads : []));
     const everywhere = Array.from({ length: L }, (_, layer) => [layer % H]);
-    // One in each layer, and in the last a third of all.
+    // Neurons: one in each layer and in the last a third of all; of that layer alone.
     const third = Array.from({ length: Math.floor(intermediateSize / 3) }, (_, i) => 3 * i + 1);
-    const neurons = Array.from({ length: L }, (_, layer) => (layer === L - 1 ? third : [layer]));
+    const neurons = [last().map((_, layer) => (layer === L - 1 ? third : [layer])), last(0, 2)];
     const pairs = await made(model, [
       { heads: everywhere, labels: ['no', 'yes'] },
       { heads: last(0), tune: 'qkvo', labels: ['a', 'b', 'c'] },
-      { heads: last(), neurons, tune: 'neurons', labels: ['a', 'b'] },
       { heads: last(...Array.from({ length: H }, (_, head) => head)) },
       { heads: last(), labels: ['x', 'y'], problemType: 'multi_label_classification' },
       { heads: everywhere.map((heads, layer) => (layer === L >> 1 ? heads : [])), labels: ['u', 'v'] },
       { heads: everywhere, labels: ['O', 'B-per', 'I-per'], problemType: 'token_classification' },
+      ...(NEURONS.includes(name) ? neurons : []).map(
+        (each): DeltaShape => ({ heads: last(), neurons: each, tune: 'neurons', labels: ['a', 'b'] }),
+      ),
     ]);
     const deltas = pairs.map(({ delta }) => delta);
     // Qwen's tokenizer gives an empty text no token.
