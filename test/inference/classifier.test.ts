@@ -5,6 +5,7 @@ import { writeDelta } from '../../delta/delta';
 import { writeOnnxFiles } from '../../delta/onnx-files';
 import { Classifier } from '../../inference/classifier';
 import type { Classified, ClassifyRequest } from '../../inference/classify-request';
+import type { TensorPart } from '../../model/architecture';
 import { architectureOf } from '../../model/architectures';
 import { openCheckpoint } from '../../model/checkpoint';
 import { readModelConfig } from '../../model/config';
@@ -118,6 +119,8 @@ describe.each([
         expect(outcome).toMatchObject({ answers: [{ rows: [all[deltaOf(row)][row]] }] });
       }
     }
+    // Each delta leaves for the next, which gets its memory.
+    const single = new Classifier(1, { ...ROOM, deltas: 1 });
     for (const [i, { delta, onnx }] of pairs.entries()) {
       const [merged] = await ask(together, { model: onnx, deltas: [], texts });
       const [expected, found] = [numbersOf(merged), numbersOf(all[i])];
@@ -126,11 +129,22 @@ describe.each([
         .flat(2)
         .map((value, j) => (typeof value === 'string' ? 0 : Math.abs(value - (expected.flat(2)[j] as number))));
       expect(Math.max(...differences)).toBeLessThan(1e-5);
-      const others = new Classifier(1, ROOM);
       for (const [row, text] of texts.entries()) {
-        const [[alone]] = await ask(others, { model, deltas: [delta], texts: [text] });
+        const [[alone]] = await ask(single, { model, deltas: [delta], texts: [text] });
         expect(alone).toEqual(all[i][row]);
       }
     }
   });
+});
+
+test('a delta that tunes other parts is refused, with what to do', async () => {
+  const model = path.join(FIXTURES, 'tiny-bert');
+  const parts: TensorPart[] = [{ tensor: 'encoder.layer.0.output.dense.bias', axis: 'rows', ranges: [[0, 2]] }];
+  const checkpoint = await openCheckpoint(model);
+  const delta = path.join(temporary, 'parts');
+  writeDelta(delta, randomDelta(checkpoint, { heads: Array(checkpoint.config.layers).fill([]), parts }));
+  checkpoint.close();
+  await expect(ask(new Classifier(1, ROOM), { model, deltas: [delta], texts: ['a'] })).rejects.toThrow(
+    `deltas: ${delta} tunes more than heads or neurons: export a checkpoint and ask that`,
+  );
 });
