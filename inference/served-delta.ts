@@ -66,7 +66,7 @@ export function servedDelta(
   numbers: NewNumbers,
 ): ServedDelta | undefined {
   const { config } = checkpoint;
-  if (info.parts) return undefined;
+  if (info.parts?.length) return undefined;
   const tensorOf = (canonical: string) => tensors.get(checkpoint.storedName(canonical) ?? canonical)!;
   const slices = new Map(tunedSlices(config, info.mask).map((slice) => [slice.canonical, slice]));
   const valuesOf = (canonical: string) => tensorOf(canonical).values;
