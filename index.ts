@@ -57,6 +57,7 @@ export type {
   HeadParameters,
   HeadReport,
   LayerParameters,
+  NeuronSizes,
   PerHead,
   RankCorrelations,
   ReportData,
@@ -65,11 +66,11 @@ export type {
   Scope,
   Teleport,
 } from './heads/head-report';
-export { type Mask, type MaskHead, STRATEGIES, type Strategy } from './heads/mask';
+export { type Mask, type MaskHead, type MaskNeuron, STRATEGIES, type Strategy } from './heads/mask';
 export { RANKING_DEFAULTS, type Ranking, type RankingOptions } from './heads/ranking';
-export { type HeadScores, SCORE_STRATEGIES, type ScoreStrategy } from './heads/scores';
+export { type HeadScores, NEURON_SCORE_STRATEGIES, SCORE_STRATEGIES, type ScoreStrategy } from './heads/scores';
 export { SELECTION_DEFAULTS, type SelectionOptions } from './heads/select';
-export type { HeadRole, HeadTune, Tune } from './heads/tune';
+export { HEAD_ROLES, type HeadRole, type HeadTune, type Tune } from './heads/tune';
 export type { Classified, ScoredLabel } from './inference/classify-request';
 export type { Credentials } from './infra/grpc/credentials';
 export type { JobEstimate } from './job/estimate';

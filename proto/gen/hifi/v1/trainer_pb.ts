@@ -237,7 +237,8 @@ export type HeadScores = Message<"hifi.v1.HeadScores"> & {
    * alps: distance of the head's softmaxed weights before and after that half epoch.
    * gate: |gate − 1|, after all gates were trained together.
    * contrast: sum of the squared gradient of a supervised contrastive loss.
-   * All but gradient and gate are for the matrices of options.tune. With tune neurons, [layers · neurons]:
+   * All but gradient and gate are for the matrices of options.tune.
+   * With tune neurons, [layers · neurons]:
    * gradient: the same, with the gate on what the second matrix reads from the neuron.
    * activation: mean square of that.
    * magnitude: norm of the neuron's rows of the first matrix and column of the second.
