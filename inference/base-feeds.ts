@@ -1,10 +1,9 @@
 import * as ort from 'onnxruntime-node';
 import type { ModelConfig } from '../model/config';
-import { rowInputs } from '../model/serving-graphs';
-import type { TunedInputs } from '../model/tuned-arithmetic';
+import { type LayerInputs, rowInputs } from '../model/serving-graphs';
 import { type Layout, layoutsApart, layoutsTogether } from './layouts';
 import type { ServedDelta } from './served-delta';
-import { type Feeds, taskHeadFeeds, tunedFeeds } from './tuned-feeds';
+import { type Feeds, neuronFeeds, taskHeadFeeds, tunedFeeds } from './tuned-feeds';
 
 /** Inputs of a base's two graphs, beside those of the tokens. */
 interface TwoFeeds {
@@ -30,7 +29,7 @@ export class BaseFeeds {
 
   /** @param inputs inputs of every layer's tuned parts */
   constructor(
-    private readonly inputs: readonly (readonly TunedInputs[])[],
+    private readonly inputs: readonly LayerInputs[],
     private readonly config: ModelConfig,
   ) {}
 
@@ -66,8 +65,9 @@ export class BaseFeeds {
   private tuned(layer: number, { of, states }: Layout, deltas: readonly ServedDelta[]): Feeds {
     if (layer === this.config.layers) return taskHeadFeeds(deltas);
     const part = states < of.length;
-    const all = this.inputs[layer].map((inputs) => tunedFeeds(inputs, of, part, this.config.headDim));
-    return Object.assign({}, ...all);
+    const { heads, neurons } = this.inputs[layer];
+    const ofHeads = heads.map((inputs) => tunedFeeds(inputs, of, part, this.config.headDim));
+    return Object.assign(neuronFeeds(neurons, of), ...ofHeads);
   }
 }
 

@@ -4,8 +4,7 @@ import type { TaskHeadKind } from '../model/architecture';
 import type { Checkpoint } from '../model/checkpoint';
 import type { WeightsFile } from '../model/onnx';
 import { openSession, type SessionSettings } from '../model/onnx-session';
-import { LOGITS, lastGraph, lowerGraph, STATE } from '../model/serving-graphs';
-import type { TunedInputs } from '../model/tuned-arithmetic';
+import { type LayerInputs, LOGITS, lastGraph, lowerGraph, STATE } from '../model/serving-graphs';
 import { BaseFeeds } from './base-feeds';
 import type { ServedDelta } from './served-delta';
 import type { Feeds } from './tuned-feeds';
@@ -33,7 +32,7 @@ export class ServedBase {
     /** Embeddings and all layers but the last. */
     private readonly lower: ort.InferenceSession,
     /** Inputs of every layer's tuned parts. */
-    readonly inputs: readonly (readonly TunedInputs[])[],
+    readonly inputs: readonly LayerInputs[],
   ) {
     this.feeds = new BaseFeeds(inputs, checkpoint.config);
   }

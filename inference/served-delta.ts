@@ -1,12 +1,16 @@
 import type { Delta, DeltaTensor } from '../delta/delta';
 import { outputsOf, taskHeadKindOf } from '../delta/delta-info';
-import { type Slice, takeSlice, tunedSlices } from '../delta/slices';
+import { takeSlice, tunedSlices } from '../delta/slices';
 import type { Readout, TaskHeadKind } from '../model/architecture';
 import { architectureOf } from '../model/architectures';
 import type { Checkpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
 import { blocksOf } from '../model/given-weights';
+import type { LayerInputs } from '../model/serving-graphs';
 import type { TunedInputs } from '../model/tuned-arithmetic';
+import type { NeuronInputs } from '../model/tuned-neurons';
+import { type ServedNeurons, servedNeurons } from './served-neurons';
+import { inBlocks, type NewNumbers, partOf, type TunedPart } from './tuned-parts';
 
 /** Tuned heads of one dense layer, as its graph takes them. */
 export interface TunedHeads {
@@ -41,63 +45,73 @@ export interface ServedDelta {
   memory: readonly Float32Array[];
   /** Its tuned heads of a dense layer; undefined for none. */
   heads(inputs: TunedInputs): TunedHeads | undefined;
+  /** Its tuned neurons of a layer; undefined for none. */
+  neurons(inputs: NeuronInputs): ServedNeurons | undefined;
 }
-
-/** Gives memory of this many numbers, with any values. */
-type NewNumbers = (count: number) => Float32Array;
 
 /** Tensors of a task head by name, as a delta or checkpoint stores them. */
 type StoredHead = ReadonlyMap<string, DeltaTensor>;
 
 /**
- * Prepares a delta that tunes heads.
+ * Prepares a delta that tunes heads or neurons.
  *
  * @param layerInputs inputs of each layer's graph
  * @param numbers gives memory of this many numbers; the delta's own tensors are copied
- * @returns undefined if it tunes more than the graphs have inputs for
+ * @returns undefined if it tunes more than that
  */
 export function servedDelta(
   checkpoint: Checkpoint,
   { info, tensors }: Delta,
-  layerInputs: readonly (readonly TunedInputs[])[],
+  layerInputs: readonly LayerInputs[],
   numbers: NewNumbers,
 ): ServedDelta | undefined {
   const { config } = checkpoint;
-  const slices = tunedSlices(config, info.mask, info.parts);
-  const servable = new Set(layerInputs.flat().flatMap(({ module }) => [`${module}.weight`, `${module}.bias`]));
-  if (slices.some(({ canonical }) => !servable.has(canonical))) return undefined;
-
+  if (info.parts?.length) return undefined;
   const tensorOf = (canonical: string) => tensors.get(checkpoint.storedName(canonical) ?? canonical)!;
-  const byName = new Map(slices.map((slice) => [slice.canonical, slice]));
-  const made = new Map<string, TunedHeads>();
+  const slices = new Map(tunedSlices(config, info.mask).map((slice) => [slice.canonical, slice]));
+  const valuesOf = (canonical: string) => tensorOf(canonical).values;
+  const made = { heads: new Map<string, TunedHeads>(), neurons: new Map<string, ServedNeurons>() };
   let lowest = layerInputs.length;
-  for (const [layer, all] of layerInputs.entries()) {
-    for (const inputs of all) {
-      const slice = byName.get(`${inputs.module}.weight`);
+  for (const [layer, { heads, neurons }] of layerInputs.entries()) {
+    const ofNeurons = servedNeurons(checkpoint, neurons, slices, valuesOf, numbers);
+    if (ofNeurons) {
+      made.neurons.set(neurons.any, ofNeurons);
+      lowest = Math.min(lowest, layer);
+    }
+    for (const inputs of heads) {
+      const slice = slices.get(`${inputs.module}.weight`);
       const within = slice && partOf(slice, inputs);
       if (!within) continue;
-      const places = wholeHeads(within.places, config.headDim);
-      if (!places) return undefined;
-      const bias = byName.get(`${inputs.module}.bias`);
-      const own = { weights: tensorOf(slice.canonical).values, biases: bias && tensorOf(bias.canonical).values };
-      made.set(inputs.weights, { ...headsOf(checkpoint, inputs, within, own, numbers), places });
+      const bias = slices.get(`${inputs.module}.bias`);
+      const own = { weights: valuesOf(slice.canonical), biases: bias && valuesOf(bias.canonical) };
+      const places = headsOwning(within.places, config.headDim);
+      made.heads.set(inputs.weights, { ...headsOf(checkpoint, inputs, within, own, numbers), places });
       lowest = Math.min(lowest, layer);
     }
   }
   const kind = taskHeadKindOf(info);
   const names = architectureOf(config).taskHead(config, kind).tensors(config, outputsOf(info));
   const stored = new Map(names.map(({ name }) => [name, tensorOf(name)]));
-  const bytes = [...tensors.values()].reduce((sum, { values }) => sum + values.byteLength, 0);
   const head = untuned(config, kind, stored, numbers);
-  const memory = [...head.memory, ...[...made.values()].map(({ weights }) => weights)];
-  return { ...head, lowest, bytes, memory, heads: headsIn(made) };
+  const ofNeurons = [...made.neurons.values()].flatMap(({ rows, columns }) => [...rows.map(weightsOf), columns]);
+  const memory = [...head.memory, ...[...made.heads.values()].map(weightsOf), ...ofNeurons];
+  // Beside the delta's numbers, neurons have as many of the base's.
+  const bytes = bytesOf([...tensors.values()].map(({ values }) => values)) + bytesOf(ofNeurons) / 2;
+  return { ...head, lowest, bytes, memory, ...valuesIn(made) };
 }
 
-/** Made here, since a closure of its caller would keep the delta's own tensors in memory. */
-const headsIn =
-  (made: ReadonlyMap<string, TunedHeads>): ServedDelta['heads'] =>
-  ({ weights }) =>
-    made.get(weights);
+const weightsOf = ({ weights }: { weights: Float32Array }) => weights;
+
+const bytesOf = (all: readonly Float32Array[]) => all.reduce((sum, { byteLength }) => sum + byteLength, 0);
+
+/** Made here, since closures of its caller would keep the delta's own tensors in memory. */
+const valuesIn = (made: {
+  heads: ReadonlyMap<string, TunedHeads>;
+  neurons: ReadonlyMap<string, ServedNeurons>;
+}): Pick<ServedDelta, 'heads' | 'neurons'> => ({
+  heads: ({ weights }) => made.heads.get(weights),
+  neurons: ({ any }) => made.neurons.get(any),
+});
 
 /** A task head on a model that nothing else is tuned in. */
 export function untuned(config: ModelConfig, kind: TaskHeadKind, stored: StoredHead, numbers: NewNumbers): ServedDelta {
@@ -105,8 +119,9 @@ export function untuned(config: ModelConfig, kind: TaskHeadKind, stored: StoredH
   const [outputs] = stored.get(`${output}.weight`)!.shape;
   const taskHead = new Map([...stored].map(([name, tensor]) => [name, asInput(tensor, numbers)]));
   const memory = [...taskHead.values()].map(({ values }) => values);
-  const bytes = memory.reduce((sum, { byteLength }) => sum + byteLength, 0);
-  return { lowest: config.layers, reads, kind, outputs, taskHead, bytes, memory, heads: () => undefined };
+  const bytes = bytesOf(memory);
+  const none = valuesIn({ heads: new Map(), neurons: new Map() });
+  return { lowest: config.layers, reads, kind, outputs, taskHead, bytes, memory, ...none };
 }
 
 function asInput({ shape: [out, into], values }: DeltaTensor, numbers: NewNumbers): HeadTensor {
@@ -115,41 +130,9 @@ function asInput({ shape: [out, into], values }: DeltaTensor, numbers: NewNumber
   return { shape, values: inBlocks(values, out, blocks, numbers) };
 }
 
-/** Cuts each row in blocks. // [rows, width] → [P, rows, width/P] */
-function inBlocks(values: Float32Array, rows: number, blocks: number, numbers: NewNumbers): Float32Array {
-  const cut = numbers(values.length);
-  const size = values.length / (rows * blocks);
-  for (let from = 0, row = 0; row < rows; row++) {
-    for (let block = 0; block < blocks; block++, from += size) {
-      cut.set(values.subarray(from, from + size), (block * rows + row) * size);
-    }
-  }
-  return cut;
-}
-
-/** Tuned features of a module that a dense layer of it has. */
-interface TunedPart {
-  /** First and last + 1 in the slice. */
-  from: number;
-  to: number;
-  /** Places along the layer's axis, ascending. */
-  places: Int32Array;
-}
-
-function partOf({ indices }: Slice, { axis, features }: TunedInputs): TunedPart | undefined {
-  const [first, end] = axis === 'rows' ? features : [0, Number.POSITIVE_INFINITY];
-  const from = indices.findIndex((index) => index >= first && index < end);
-  if (from < 0) return undefined;
-  const to = indices.findLastIndex((index) => index < end) + 1;
-  return { from, to, places: indices.slice(from, to).map((index) => index - first) };
-}
-
-/** Heads that own these features; undefined if they own others too. */
-function wholeHeads(features: Int32Array, headDim: number): Int32Array | undefined {
-  const heads = features.filter((_, i) => i % headDim === 0).map((feature) => feature / headDim);
-  const isWhole = features.every((feature, i) => feature === heads[Math.floor(i / headDim)] * headDim + (i % headDim));
-  return isWhole && features.length % headDim === 0 ? heads : undefined;
-}
+/** Heads that own these features. */
+const headsOwning = (features: Int32Array, headDim: number): Int32Array =>
+  features.filter((_, i) => i % headDim === 0).map((feature) => feature / headDim);
 
 /** Rows as the delta has them; columns as differences from the base's. */
 function headsOf(

@@ -44,7 +44,8 @@ export interface ServedModel extends Warm {
   /**
    * Reads a delta's files. Its memory is returned when it is closed.
    *
-   * @throws HifiError INVALID_INPUT if it is damaged, of another base, or tunes more than heads
+   * @throws HifiError INVALID_INPUT if it is damaged, of another base, or tunes more than heads or
+   *   neurons
    */
   read(folder: string, memory: ReusedMemory): TaskHead;
   /**
@@ -87,7 +88,8 @@ async function openBase(folder: string, threads: number): Promise<ServedModel> {
       read(delta, memory) {
         const read = readDelta(delta, checkpoint, fileMemory);
         const served = servedDelta(checkpoint, read, base.inputs, (count) => memory.numbers(count));
-        if (!served) throw invalidPart('deltas', `${delta} tunes more than heads: export a checkpoint and ask that`);
+        if (!served)
+          throw invalidPart('deltas', `${delta} tunes more than heads or neurons: export a checkpoint and ask that`);
         const head = headOf(labelsOf(read.info), trainedLengths(read.info), served);
         return { ...head, close: () => memory.give(served.memory) };
       },

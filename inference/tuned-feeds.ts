@@ -1,6 +1,7 @@
 import * as ort from 'onnxruntime-node';
 import { blocksOf } from '../model/given-weights';
 import type { TunedInputs } from '../model/tuned-arithmetic';
+import type { NeuronInputs } from '../model/tuned-neurons';
 import type { Of } from './layouts';
 import type { ServedDelta, TunedHeads } from './served-delta';
 
@@ -48,6 +49,42 @@ export function tunedFeeds(inputs: TunedInputs, deltas: readonly Of[], part: boo
     ...(inputs.tuned && { [inputs.tuned]: new ort.Tensor('bool', isTuned, [D, 1, H, 1]) }),
     ...(inputs.biases && { [inputs.biases]: float(biases, D, 1, 1, r) }),
   };
+}
+
+/** Inputs of a layer's tuned neurons, each delta's padded to as many as the one with the most. */
+export function neuronFeeds(inputs: NeuronInputs, deltas: readonly Of[]): Feeds {
+  const { rows, columns, any } = inputs;
+  const all = deltas.map((delta) => delta?.neurons(inputs));
+  const D = all.length;
+  const r = Math.max(...all.map((each) => each?.count ?? 0));
+  const float = (parts: (Float32Array | undefined)[], blocks: number, ...shape: number[]) => {
+    const size = shape.reduce((a, b) => a * b);
+    const values = stacked(
+      parts.map((part) => part ?? NONE.weights),
+      blocks,
+      size / blocks,
+    );
+    return new ort.Tensor('float32', values, [D, ...shape]);
+  };
+  const feeds: Feeds = {
+    [any]: new ort.Tensor('bool', Uint8Array.of(Number(r > 0)), [1]),
+    [columns.weights]: float(
+      all.map((each) => each?.columns),
+      1,
+      ...[r, columns.width],
+    ),
+  };
+  for (const [i, { width, weights, biases }] of rows.entries()) {
+    const P = blocksOf(width);
+    feeds[weights] = float(
+      all.map((each) => each?.rows[i].weights),
+      P,
+      ...[P, r, width / P],
+    );
+    const own = all.map((each) => each?.rows[i].biases);
+    if (biases) feeds[biases] = float(own, 1, 1, 1, r);
+  }
+  return feeds;
 }
 
 /**

@@ -183,6 +183,7 @@ export interface Architecture {
   /**
    * Parts of a layer's tensors that a neuron of its feed-forward owns: rows of all that its
    * activation depends on, columns of the matrix that reads it. `intermediateSize` is their number.
+   * The activation is applied to the first rows' product, and multiplied by those of further ones.
    */
   neuronSlices(config: ModelConfig, layer: number, neuron: number): TensorPart[];
   taskHead(config: ModelConfig, kind: TaskHeadKind): TaskHead;

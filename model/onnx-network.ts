@@ -49,7 +49,7 @@ export class OnnxNetwork implements Operations<OnnxValue> {
   /** Blocks of local attention, by its reach. */
   private readonly blocks = new Map<number, OnnxBlocks>();
 
-  protected constructor(
+  private constructor(
     readonly graph: OnnxGraph,
     readonly source: GraphSource,
     private readonly arithmetic: Arithmetic,
@@ -86,7 +86,7 @@ export class OnnxNetwork implements Operations<OnnxValue> {
       graph.input(PACKING.places, 'int64', ['B', 'S']);
     }
     const mask = graph.input('attention_mask', 'int64', ['B', 'S']);
-    return new this(graph, source, arithmetic, inputs, shapes, mask);
+    return new OnnxNetwork(graph, source, arithmetic, inputs, shapes, mask);
   }
 
   /** The same network, continued in another arithmetic. */
@@ -150,9 +150,7 @@ export class OnnxNetwork implements Operations<OnnxValue> {
 
   add = (a: OnnxValue, b: OnnxValue) => this.like(a, this.graph.node('Add', [this.wide(a), this.wide(b)]));
 
-  multiply(a: OnnxValue, b: OnnxValue): OnnxValue {
-    return this.like(a, this.graph.node('Mul', [this.wide(a), this.wide(b)]));
-  }
+  multiply = (a: OnnxValue, b: OnnxValue) => this.like(a, this.graph.node('Mul', [this.wide(a), this.wide(b)]));
 
   /** // [B, S, n] → [B, 1, n] */
   firstToken(x: OnnxValue): OnnxValue {

@@ -6,6 +6,7 @@ import type { GraphSource } from './graph-source';
 import { OnnxGraph, type WeightsFile } from './onnx';
 import { OnnxNetwork, type OnnxValue } from './onnx-network';
 import { TunedArithmetic, type TunedAxes, type TunedInputs } from './tuned-arithmetic';
+import { type NeuronInputs, TunedNeurons } from './tuned-neurons';
 
 /**
  * Two graphs that answer for many deltas on one base: all layers below the last, and the last one
@@ -33,11 +34,16 @@ export const rowInputs = (layer: number) => ({
   own: `own ${layer}`,
 });
 
-/** Graph of some layers, whose heads' rows and columns are inputs. */
+/** Inputs of a layer's tuned parts. */
+export interface LayerInputs {
+  heads: readonly TunedInputs[];
+  neurons: NeuronInputs;
+}
+
+/** Graph of some layers, whose heads' and neurons' rows and columns are inputs. */
 export interface LayersGraph {
   model: Uint8Array;
-  /** Inputs of each layer's tuned parts. */
-  tuned: readonly (readonly TunedInputs[])[];
+  tuned: readonly LayerInputs[];
 }
 
 /**
@@ -49,7 +55,7 @@ export function lowerGraph(source: GraphSource, weights?: WeightsFile): LayersGr
   const graph = new OnnxGraph('lower layers', { weights });
   const segments = config.typeVocabSize > 0;
   const net = OnnxNetwork.start(graph, source, float32Arithmetic(graph), { positions: 'computed', segments });
-  const tuned: (readonly TunedInputs[])[] = [];
+  const tuned: LayerInputs[] = [];
   let x = architectureOf(config).embed(net, config);
   for (let layer = 0; layer < config.layers - 1; layer++) {
     const { y, inputs } = tunedLayer(net, x, layer, 'every');
@@ -112,16 +118,17 @@ function tunedLayer(net: OnnxNetwork, x: OnnxValue, layer: number, reads: Readou
     states: graph.input(states, 'int64', [1]),
     own: graph.input(ownRows, 'int64', [`N ${layer}`]),
   };
-  const arithmetic = new TunedArithmetic(graph, layerRows, tunedAxes(config, layer), config.headDim);
+  const ofHeads = new TunedArithmetic(graph, layerRows, tunedAxes(config, layer), config.headDim);
+  const arithmetic = new TunedNeurons(graph, ofHeads, config, layer);
   const own = net.ofSequences(graph.input(sequences, 'int64', [`N ${layer}`]), arithmetic);
   const rows = graph.node('Gather', [net.wide(x), graph.input(from, 'int64', [`from ${layer}`])]);
   const read = { name: rows, width: x.width };
   const tokens = queryTokens(config, layer, reads);
   const asking = tokens === 'all' ? read : twice(graph, askingTokens(own, read, tokens));
   const heads = architecture.attend(own, config, layer, read, asking, tokens);
-  const asked = { ...asking, name: arithmetic.own(asking.name) };
+  const asked = { ...asking, name: ofHeads.own(asking.name) };
   const y = architecture.afterHeads(own, config, layer, asked, heads);
-  return { net: own, y, inputs: arithmetic.inputs };
+  return { net: own, y, inputs: { heads: ofHeads.inputs, neurons: arithmetic.inputs } };
 }
 
 /**

@@ -213,7 +213,7 @@ export class TunedArithmetic implements Arithmetic {
  * Value of a subgraph as its output. Sizes of the same name must be equal in the whole graph, so
  * each has its own.
  */
-function branch(graph: OnnxGraph, value: string): { graph: OnnxGraph } {
+export function branch(graph: OnnxGraph, value: string): { graph: OnnxGraph } {
   const sizes = ['N', 'Sq', 'n'].map((size) => `${size} ${graph.name}`);
   graph.output(`${graph.name} output`, value, 'float32', sizes);
   return { graph };

@@ -5,6 +5,7 @@ import { writeDelta } from '../../delta/delta';
 import { writeOnnxFiles } from '../../delta/onnx-files';
 import { Classifier } from '../../inference/classifier';
 import type { Classified, ClassifyRequest } from '../../inference/classify-request';
+import type { TensorPart } from '../../model/architecture';
 import { architectureOf } from '../../model/architectures';
 import { openCheckpoint } from '../../model/checkpoint';
 import { readModelConfig } from '../../model/config';
@@ -72,6 +73,9 @@ const sentence = (from: number, count: number) =>
   Array.from({ length: count }, (_, i) => words[(from + i * i) % words.length]).join(' ');
 const TEXTS = [1, 3, 4, 7, 9, 20, 22, 60].map((count, i) => sentence(i, count)).concat('');
 
+/** Models whose neurons are tuned too: one of each kind of feed-forward, and longer products. */
+const NEURONS = ['tiny-bert', 'tiny-modernbert', 'tiny-llama', 'wide'];
+
 const numbersOf = (answers: readonly Classified[]) =>
   answers.map(({ logits, entities }) => entities?.map(({ label, start, score }) => [label, start, score]) ?? logits);
 
@@ -83,10 +87,13 @@ describe.each([
   it('answers with the same bits alone and together, as the merged models do', async () => {
     const model = name === 'wide' ? wideModel() : path.join(FIXTURES, name);
     const checkpoint = await openCheckpoint(model);
-    const { layers: L, heads: H } = checkpoint.config;
+    const { layers: L, heads: H, intermediateSize } = checkpoint.config;
     checkpoint.close();
     const last = (...heads: number[]) => Array.from({ length: L }, (_, layer) => (layer === L - 1 ? heads : []));
     const everywhere = Array.from({ length: L }, (_, layer) => [layer % H]);
+    // Neurons: one in each layer and in the last a third of all; of that layer alone.
+    const third = Array.from({ length: Math.floor(intermediateSize / 3) }, (_, i) => 3 * i + 1);
+    const neurons = [last().map((_, layer) => (layer === L - 1 ? third : [layer])), last(0, 2)];
     const pairs = await made(model, [
       { heads: everywhere, labels: ['no', 'yes'] },
       { heads: last(0), tune: 'qkvo', labels: ['a', 'b', 'c'] },
@@ -94,6 +101,9 @@ describe.each([
       { heads: last(), labels: ['x', 'y'], problemType: 'multi_label_classification' },
       { heads: everywhere.map((heads, layer) => (layer === L >> 1 ? heads : [])), labels: ['u', 'v'] },
       { heads: everywhere, labels: ['O', 'B-per', 'I-per'], problemType: 'token_classification' },
+      ...(NEURONS.includes(name) ? neurons : []).map(
+        (each): DeltaShape => ({ heads: last(), neurons: each, tune: 'neurons', labels: ['a', 'b'] }),
+      ),
     ]);
     const deltas = pairs.map(({ delta }) => delta);
     // Qwen's tokenizer gives an empty text no token.
@@ -109,6 +119,8 @@ describe.each([
         expect(outcome).toMatchObject({ answers: [{ rows: [all[deltaOf(row)][row]] }] });
       }
     }
+    // Each delta leaves for the next, which gets its memory.
+    const single = new Classifier(1, { ...ROOM, deltas: 1 });
     for (const [i, { delta, onnx }] of pairs.entries()) {
       const [merged] = await ask(together, { model: onnx, deltas: [], texts });
       const [expected, found] = [numbersOf(merged), numbersOf(all[i])];
@@ -117,11 +129,22 @@ describe.each([
         .flat(2)
         .map((value, j) => (typeof value === 'string' ? 0 : Math.abs(value - (expected.flat(2)[j] as number))));
       expect(Math.max(...differences)).toBeLessThan(1e-5);
-      const others = new Classifier(1, ROOM);
       for (const [row, text] of texts.entries()) {
-        const [[alone]] = await ask(others, { model, deltas: [delta], texts: [text] });
+        const [[alone]] = await ask(single, { model, deltas: [delta], texts: [text] });
         expect(alone).toEqual(all[i][row]);
       }
     }
   });
+});
+
+test('a delta that tunes other parts is refused, with what to do', async () => {
+  const model = path.join(FIXTURES, 'tiny-bert');
+  const parts: TensorPart[] = [{ tensor: 'encoder.layer.0.output.dense.bias', axis: 'rows', ranges: [[0, 2]] }];
+  const checkpoint = await openCheckpoint(model);
+  const delta = path.join(temporary, 'parts');
+  writeDelta(delta, randomDelta(checkpoint, { heads: Array(checkpoint.config.layers).fill([]), parts }));
+  checkpoint.close();
+  await expect(ask(new Classifier(1, ROOM), { model, deltas: [delta], texts: ['a'] })).rejects.toThrow(
+    `deltas: ${delta} tunes more than heads or neurons: export a checkpoint and ask that`,
+  );
 });

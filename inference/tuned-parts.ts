@@ -1,0 +1,38 @@
+import type { Slice } from '../delta/slices';
+import type { TunedInputs } from '../model/tuned-arithmetic';
+
+/** Gives memory of this many numbers, with any values. */
+export type NewNumbers = (count: number) => Float32Array;
+
+/** Tuned features of a module that a dense layer of it has. */
+export interface TunedPart {
+  /** First and last + 1 in the slice. */
+  from: number;
+  to: number;
+  /** Places along the layer's axis, ascending. */
+  places: Int32Array;
+}
+
+/** Part of a slice that a dense layer has; undefined for none. */
+export function partOf(
+  { indices }: Slice,
+  { axis, features }: Pick<TunedInputs, 'axis' | 'features'>,
+): TunedPart | undefined {
+  const [first, end] = axis === 'rows' ? features : [0, Number.POSITIVE_INFINITY];
+  const from = indices.findIndex((index) => index >= first && index < end);
+  if (from < 0) return undefined;
+  const to = indices.findLastIndex((index) => index < end) + 1;
+  return { from, to, places: indices.slice(from, to).map((index) => index - first) };
+}
+
+/** Cuts each row in blocks. // [rows, width] → [P, rows, width/P] */
+export function inBlocks(values: Float32Array, rows: number, blocks: number, numbers: NewNumbers): Float32Array {
+  const cut = numbers(values.length);
+  const size = values.length / (rows * blocks);
+  for (let from = 0, row = 0; row < rows; row++) {
+    for (let block = 0; block < blocks; block++, from += size) {
+      cut.set(values.subarray(from, from + size), (block * rows + row) * size);
+    }
+  }
+  return cut;
+}
