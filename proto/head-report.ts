@@ -38,7 +38,7 @@ export function reportMessage({ report, warnings }: ReportWithWarnings, view: Vi
   const { model, samples, deviceUsed, elapsedSeconds } = report;
   const { layers, heads, headDim } = model;
   return create(HeadReportSchema, {
-    model: modelMessage(view === 'basic' ? { ...model, layerParameters: undefined } : model),
+    model: modelMessage(view === 'basic' ? { ...model, layerParameters: undefined, neurons: undefined } : model),
     samples,
     layers,
     heads,

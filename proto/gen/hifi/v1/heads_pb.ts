@@ -73,7 +73,7 @@ export type ModelIdentity = Message<"hifi.v1.ModelIdentity"> & {
   layerParameters?: LayerParameters | undefined;
 
   /**
-   * Neurons of the feed-forward layers. Absent in a mask.
+   * Neurons of the feed-forward layers. Absent in a mask and from the basic view.
    *
    * @generated from field: hifi.v1.NeuronSizes neurons = 8;
    */
