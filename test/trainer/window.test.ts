@@ -66,7 +66,12 @@ function openTensorFlow() {
   const rows = ['query', 'key', 'value', 'byOutput'].map((name) => ops.input(name, 'float32', [null, WIDTH]));
   const mask = ops.input('mask', 'float32', [null, 1, 1, null]);
   const inputs = { mask, words: rows[0], numbers: rows[0] };
-  const net = new TensorFlowNetwork(ops, {} as ModelConfig, {} as NetworkWeights, inputs);
+  const net = new TensorFlowNetwork(
+    ops,
+    {} as ModelConfig,
+    { has: (_name: string) => false } as NetworkWeights,
+    inputs,
+  );
   const given = rows.slice(0, 3);
   const output = attention(net, given, 'all');
   const first = attention(net, given, 'first');
