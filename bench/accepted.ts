@@ -29,7 +29,7 @@ export function worseThanAccepted(printed: readonly PrintedRatio[]): string[] {
   return printed.flatMap(({ work, candidate, ratio }) => {
     const before = accepted[work]?.[candidate];
     if (before === undefined) return [];
-    const own = candidate.startsWith('hifi');
+    const own = /\bhifi\b/.test(candidate);
     const worse = own ? ratio > before * (1 + TOLERANCE) : ratio < before * (1 - TOLERANCE);
     return worse ? [`${work}: ${candidate} is at ${ratio.toFixed(2)} of hifi, and was accepted at ${before}`] : [];
   });

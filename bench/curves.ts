@@ -31,13 +31,12 @@ interface Curve {
   points: Point[];
 }
 
-/** Training step: rows by tokens, k heads of each layer from `first` on. */
+/** Training step: rows by tokens, k tuned heads in each layer. */
 interface Step {
   model: string;
   rows: number;
   tokens: number;
   k: number;
-  first?: number;
   threads?: number;
 }
 
@@ -95,7 +94,7 @@ export async function benchCurves(model: string, sequences: number, out: string)
 }
 
 /** Exponent p of time ∝ sizeᵖ: the slope of the least squares through the logarithms. */
-export function exponentOf(points: readonly Pick<Point, 'x' | 'seconds'>[]): number {
+function exponentOf(points: readonly Pick<Point, 'x' | 'seconds'>[]): number {
   const logs = points.map(({ x, seconds }) => [Math.log(x), Math.log(seconds)]);
   const mean = (at: number) => logs.reduce((sum, each) => sum + each[at], 0) / logs.length;
   const [x, y] = [mean(0), mean(1)];
@@ -133,8 +132,8 @@ const sentences = (count: number) =>
   ).join('\n');
 
 /** Median of some steps in a process of their own, and its peak memory. */
-async function stepAt({ model, rows, tokens, k, first = 0, threads }: Step): Promise<Omit<Point, 'x'>> {
-  const args = ['--require', HOOK, CHILD, model, String(k), String(first)];
+async function stepAt({ model, rows, tokens, k, threads }: Step): Promise<Omit<Point, 'x'>> {
+  const args = ['--require', HOOK, CHILD, model, String(k), '0'];
   const child = new Candidate('step', process.execPath, args, trainerEnvironment(threads));
   await child.ready();
   const seconds: number[] = [];

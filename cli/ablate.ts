@@ -11,8 +11,9 @@ import { renderAblation } from '../report/ablation-page';
 import { ablationBasis, ablationInWords, ablationRows } from '../report/ablation-words';
 import { ablate } from '../trainer/training-engine';
 import { aPath } from './flag-values';
-import { add, addModelFlags, addNeeded, addRuleFlags, addSeedFlag, type Flags } from './flags';
+import { add, addModelFlags, addNeeded, addSeedFlag, type Flags } from './flags';
 import { printJson, table, writeLines } from './output';
+import { addRuleFlags } from './output-flags';
 import { inSession, requestedModel, show } from './session';
 import { addInputFlags, tunedModelRequest } from './tuned-model';
 

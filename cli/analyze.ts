@@ -11,17 +11,9 @@ import { ANALYSIS_RESULTS } from '../job/own-folders';
 import { writeReport } from '../report/files';
 import { rankingInWords, stabilityInWords } from '../report/sentences';
 import { addDataFlags, addRowsFlag, dataFlags } from './data-flags';
-import {
-  addAnalysisFlags,
-  addEngineFlags,
-  addJsonFlag,
-  addModelFlags,
-  addOutFlag,
-  addRuleFlags,
-  analysisFlags,
-  type Flags,
-} from './flags';
+import { addAnalysisFlags, addEngineFlags, addModelFlags, analysisFlags, type Flags } from './flags';
 import { printJson, secondsText, table, writeLines } from './output';
+import { addJsonFlag, addOutFlag, addRuleFlags } from './output-flags';
 import { inSession, modelFolder, requestedModel, show } from './session';
 import { readable } from './stdin';
 

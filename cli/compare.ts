@@ -13,9 +13,10 @@ import { follow } from '../foundation/follow';
 import { addCompareFlags, compareFlags } from './compare-flags';
 import { addDataFlags, addRowsFlag, dataFlags } from './data-flags';
 import { paths } from './flag-values';
-import { addEngineFlags, addJsonFlag, addModelFlags, addOutFlag, type Flags } from './flags';
+import { addEngineFlags, addModelFlags, type Flags } from './flags';
 import { addGatewayFlags, gatewayClient, remoteModel } from './gateway-flags';
 import { metricText, printJson, secondsText, table, writeLines } from './output';
+import { addJsonFlag, addOutFlag } from './output-flags';
 import { inSession, modelFolder, requestedModel, type Session, show } from './session';
 import { checkOneStdin, readable } from './stdin';
 

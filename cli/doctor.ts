@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
 import { failed } from '../foundation/errors';
 import { type Check, examine } from '../infra/doctor';
-import { addJsonFlag, type Flags } from './flags';
+import type { Flags } from './flags';
 import { printJson, table, writeLines } from './output';
+import { addJsonFlag } from './output-flags';
 
 export function define(command: Command): void {
   addJsonFlag(command);

@@ -9,9 +9,10 @@ import { claimFolder, replaceFolder } from '../job/out';
 import { EXPORT_FOLDERS, MODEL_FOLDER } from '../job/own-folders';
 import { exportModel } from '../trainer/training-engine';
 import { aPath, oneOf } from './flag-values';
-import { add, addHubFlags, addJsonFlag, addOutFlag, addRuleFlags, type Flags } from './flags';
+import { add, addHubFlags, type Flags } from './flags';
 import { addOnnxDtypeFlag, onnxDtypeFlag, onnxTable } from './onnx-flags';
 import { printJson } from './output';
+import { addJsonFlag, addOutFlag, addRuleFlags } from './output-flags';
 import { inSession, modelFolder, type Session, show } from './session';
 
 const DTYPES: readonly ExportDtype[] = ['float32', 'base'];

@@ -8,7 +8,8 @@ import { hostPort } from '../infra/grpc/targets';
 import type { ServedName } from '../infra/service/settings';
 import { addressOf } from './addresses';
 import { aPath } from './flag-values';
-import { add, addJsonFlag, type Flags } from './flags';
+import { add, type Flags } from './flags';
+import { addJsonFlag } from './output-flags';
 
 /** Adds the flags of a command that calls a gateway: its address and the credentials. */
 export function addGatewayFlags(command: Command, address?: string): void {

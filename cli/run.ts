@@ -17,10 +17,7 @@ import { someOf } from './flag-values';
 import {
   addAnalysisFlags,
   addEngineFlags,
-  addJsonFlag,
   addModelFlags,
-  addOutFlag,
-  addRuleFlags,
   addSelectionFlags,
   addTrainingFlags,
   analysisFlags,
@@ -31,6 +28,7 @@ import {
 import { addGatewayFlags, gatewayClient, remoteModel } from './gateway-flags';
 import { addOnnxDtypeFlag, onnxDtypeFlag, onnxTable } from './onnx-flags';
 import { bytesText, grouped, percentText, printJson, secondsText, table, writeLines } from './output';
+import { addJsonFlag, addOutFlag, addRuleFlags } from './output-flags';
 import { maskTable } from './select';
 import { inSession, modelFolder, requestedModel, type Session, show } from './session';
 import { checkOneStdin, readable } from './stdin';

@@ -15,17 +15,9 @@ import { writeJson } from '../job/files';
 import { claimFile } from '../job/out';
 import { scoreHeads } from '../trainer/training-engine';
 import { addDataFlags, addRowsFlag, dataFlags } from './data-flags';
-import {
-  addEngineFlags,
-  addJsonFlag,
-  addModelFlags,
-  addOutFlag,
-  addRuleFlags,
-  addScoreFlags,
-  type Flags,
-  scoreFlags,
-} from './flags';
+import { addEngineFlags, addModelFlags, addScoreFlags, type Flags, scoreFlags } from './flags';
 import { printJson, secondsText, table, writeLines } from './output';
+import { addJsonFlag, addOutFlag, addRuleFlags } from './output-flags';
 import { inSession, modelFolder, show } from './session';
 import { readable } from './stdin';
 

@@ -13,8 +13,9 @@ import {
 import { readHeads, readScores, writeJson } from '../job/files';
 import { claimFile } from '../job/out';
 import { aPath } from './flag-values';
-import { add, addJsonFlag, addOutFlag, addRuleFlags, addSelectionFlags, type Flags, selectionFlags } from './flags';
+import { add, addSelectionFlags, type Flags, selectionFlags } from './flags';
 import { grouped, percentText, printJson, table, writeLines } from './output';
+import { addJsonFlag, addOutFlag, addRuleFlags } from './output-flags';
 
 export function define(command: Command): void {
   add(command, '--heads <heads.json>', 'heads.json of an analysis', aPath('file'));

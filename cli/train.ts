@@ -8,18 +8,9 @@ import { checkFolder, folderBytes } from '../job/out';
 import { TRAINING_RESULTS } from '../job/own-folders';
 import { addDataFlags, addDevFlag, addRowsFlag, dataFlags } from './data-flags';
 import { aPath } from './flag-values';
-import {
-  addEngineFlags,
-  addJsonFlag,
-  addModelFlags,
-  addNeeded,
-  addOutFlag,
-  addRuleFlags,
-  addTrainingFlags,
-  type Flags,
-  trainingFlags,
-} from './flags';
+import { addEngineFlags, addModelFlags, addNeeded, addTrainingFlags, type Flags, trainingFlags } from './flags';
 import { bytesText, grouped, metricText, printJson, secondsText, table, writeLines } from './output';
+import { addJsonFlag, addOutFlag, addRuleFlags } from './output-flags';
 import { inSession, modelFolder, show } from './session';
 import { checkOneStdin, readable } from './stdin';
 

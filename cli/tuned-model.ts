@@ -12,7 +12,6 @@ import {
   add,
   addEngineFlags,
   addInferenceFlags,
-  addJsonFlag,
   addModelFlags,
   engineFlags,
   type Flags,
@@ -20,6 +19,7 @@ import {
   precisionFlag,
 } from './flags';
 import { credentialsOf, remoteModel } from './gateway-flags';
+import { addJsonFlag } from './output-flags';
 import { modelFolder, type Session } from './session';
 import { readable } from './stdin';
 

@@ -9,10 +9,9 @@ export interface RowBatch {
   S: number;
 }
 
-/** Part of a batch, whole rows. */
-export interface BatchPart extends RowBatch {
-  /** Number of its first row in the batch. */
-  first: number;
+/** Batch with the targets of its rows, if any. */
+export interface LabelledBatch extends RowBatch {
+  targets?: Float32Array; // [B, C], or [B·S, C] of tokens
 }
 
 /**
@@ -27,17 +26,18 @@ const PARTS_MULTIPLE = 2;
  * Splits a batch into parts of whole rows, as equal as possible. The split is a function of the
  * batch's shape alone, since the gradient's bits depend on it.
  */
-export function partsOf(batch: RowBatch): BatchPart[] {
+export function partsOf(batch: LabelledBatch): LabelledBatch[] {
   const least = batch.B / Math.max(1, Math.floor(PART_TOKENS / batch.S));
   return splitAt(batch, Math.min(batch.B, Math.ceil(least / PARTS_MULTIPLE) * PARTS_MULTIPLE));
 }
 
 /** Splits a batch into a number of parts. */
-export function splitAt({ rows, mask, B, S }: RowBatch, count: number): BatchPart[] {
+export function splitAt({ rows, mask, targets, B, S }: LabelledBatch, count: number): LabelledBatch[] {
   return Array.from({ length: count }, (_, i) => {
     const [first, end] = [i, i + 1].map((each) => Math.floor((each * B) / count));
     const part = (values: Float32Array) => values.subarray((values.length / B) * first, (values.length / B) * end);
     const named = Object.entries(rows).map(([name, values]) => [name, part(values)]);
-    return { rows: Object.fromEntries(named), mask: part(mask), B: end - first, S, first };
+    const own = { rows: Object.fromEntries(named), mask: part(mask), B: end - first, S };
+    return targets ? { ...own, targets: part(targets) } : own;
   });
 }

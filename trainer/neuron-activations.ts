@@ -1,12 +1,14 @@
 import { architectureOf, runLayers } from '../model/architectures';
 import type { Checkpoint } from '../model/checkpoint';
-import type { RowBatch } from './batch-parts';
+import { partsOf, type RowBatch } from './batch-parts';
 import { neuronValues } from './feed-forward';
-import { TensorFlowNetwork, TOKEN_NUMBERS } from './network';
+import { TensorFlowNetwork } from './network';
 import { NetworkWeights } from './network-weights';
 import { Ops, type Tensor } from './ops';
+import { type PartInputs, partInputs } from './part-inputs';
+import { partGroups, runParts } from './part-runs';
 import { TASK_HEAD_ALONE } from './sequence-gradients';
-import { Session, type TensorFlow } from './session';
+import { lanesOf, Session, type TensorFlow } from './session';
 import { marksOfReal } from './tokens';
 
 /**
@@ -15,47 +17,32 @@ import { marksOfReal } from './tokens';
  */
 export class NeuronActivations {
   private readonly session: Session;
-  private readonly inputs: Record<'words' | 'numbers' | 'mask', Tensor>;
-  private readonly means: Tensor[];
+  /** Inputs and ends of the parts of a batch that run at once. */
+  private readonly lanes: readonly { inputs: PartInputs; means: readonly Tensor[] }[];
 
   /** Holds the base's layers until {@link NeuronActivations.close}. */
   constructor(tf: TensorFlow, checkpoint: Checkpoint) {
     const { config } = checkpoint;
     const ops = new Ops(tf.precision);
-    this.inputs = {
-      words: ops.input('words', 'float32', [null, config.embeddingSize]),
-      numbers: ops.input('numbers', 'float32', [null, TOKEN_NUMBERS.length]),
-      mask: ops.input('mask', 'float32', [null, 1, 1, null]),
-    };
     const weights = new NetworkWeights(ops, checkpoint, TASK_HEAD_ALONE, new Map());
-    const net = new TensorFlowNetwork(ops, config, weights, this.inputs);
-    runLayers(net, config, 'every', architectureOf(config).embed(net, config), 0, config.layers);
-    const real = ops.reshape(marksOfReal(ops, this.inputs.mask), [net.batch, -1, 1]); // [B, S, 1]
-    const count = ops.sum(real, [1]); // [B, 1]
-    this.means = neuronValues(config, net.linears).map((values) => {
-      const squares = ops.square(ops.reshape(values, [net.batch, -1, config.intermediateSize])); // [B, S, di]
-      return ops.div(ops.sum(ops.mul(squares, real), [1]), count); // [B, di]
+    this.lanes = Array.from({ length: lanesOf(tf) }, (_, n) => {
+      const inputs = partInputs(ops, config, 1, n);
+      const net = new TensorFlowNetwork(ops, config, weights, inputs);
+      runLayers(net, config, 'every', architectureOf(config).embed(net, config), 0, config.layers);
+      const real = ops.reshape(marksOfReal(ops, inputs.mask), [net.batch, -1, 1]); // [B, S, 1]
+      const count = ops.sum(real, [1]); // [B, 1]
+      const means = neuronValues(config, net.linears).map((values) => {
+        const squares = ops.square(ops.reshape(values, [net.batch, -1, config.intermediateSize])); // [B, S, di]
+        return ops.div(ops.sum(ops.mul(squares, real), [1]), count); // [B, di]
+      });
+      return { inputs, means };
     });
     this.session = new Session(tf, ops);
   }
 
   /** Computes the means of each sequence. @returns a list per layer // [B, di], row by row */
-  at({ rows, mask, B, S }: RowBatch): Float32Array[] {
-    const perToken = (values: Float32Array) => ({ values, shape: [B * S, values.length / (B * S)] });
-    const held = this.session.run(
-      [
-        [this.inputs.words, perToken(rows.words!)],
-        [this.inputs.numbers, perToken(rows.numbers!)],
-        [this.inputs.mask, { values: mask, shape: [B, 1, 1, S] }],
-      ],
-      this.means,
-    );
-    return held.map((layer) => {
-      const values = layer.values();
-      layer.dispose();
-      return values;
-    });
-  }
+  at = (batch: RowBatch): Float32Array[] =>
+    runParts(this.session, partGroups(partsOf(batch), this.lanes), ({ means }) => means);
 
   close(): void {
     this.session.close();

@@ -1,5 +1,5 @@
 import type { ModelConfig } from '../model/architecture';
-import type { RowBatch, RowInput } from './batch-parts';
+import type { LabelledBatch, RowInput } from './batch-parts';
 import { TOKEN_NUMBERS } from './network';
 import type { Ops, Tensor } from './ops';
 import type { Feed } from './session';
@@ -25,12 +25,8 @@ export function partInputs(ops: Ops, config: ModelConfig, outputs: number, lane:
   };
 }
 
-/** Values of a part's inputs. @param targets absent for an end that reads none // [B, C] */
-export function partFeeds(
-  inputs: PartInputs,
-  { rows, mask, B, S }: RowBatch,
-  targets?: Float32Array,
-): [Tensor, Feed][] {
+/** Values of a part's inputs. */
+export function partFeeds(inputs: PartInputs, { rows, mask, targets, B, S }: LabelledBatch): [Tensor, Feed][] {
   const perRow = (input: Tensor, values: Float32Array, count: number): [Tensor, Feed] => [
     input,
     { values, shape: [count, values.length / count] },

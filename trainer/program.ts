@@ -1,5 +1,4 @@
 import type { Tuning } from '../delta/tuning';
-import { concatenated } from '../foundation/concatenated';
 import type { HeadPlace } from '../heads/head-groups';
 import type { ModelConfig, Readout } from '../model/architecture';
 import { architectureOf } from '../model/architectures';
@@ -13,7 +12,7 @@ import { NetworkWeights } from './network-weights';
 import { Ops, type Tensor, type Variable } from './ops';
 import { adamW, globalNorm, type OptimizerState, UPDATE_FACTORS, type UpdateOptions, updateFactors } from './optimizer';
 import type { ParameterLayout } from './parameters';
-import { partFeeds } from './part-inputs';
+import { type PartGroup, partGroups, runParts } from './part-runs';
 import { type Feed, lanesOf, Session, type TensorFlow, type TensorHandle, taken } from './session';
 
 /** Trainable parameters and their two moments. // [P] each */
@@ -154,8 +153,7 @@ export class Program {
   frozen(tokens: RowBatch): RowBatch {
     if (!this.lanes[0].frozen) return tokens;
     const { mask, B, S } = tokens;
-    const parts = this.valuesOf(tokens, ({ frozen }) => frozen!);
-    const rows = { hidden: concatenated(parts) }; // [B·S, d]
+    const rows = { hidden: this.valuesOf(tokens, (lane) => lane.frozen!) }; // [B·S, d]
     return this.storesOneToken ? { rows, mask: new Float32Array(B), B, S: 1 } : { rows, mask, B, S };
   }
 
@@ -165,7 +163,7 @@ export class Program {
    * @param off heads of which the output is multiplied by 0, in layers from the lowest tuned one on
    */
   logits(batch: RowBatch, off: readonly HeadPlace[] = []): Float32Array {
-    return concatenated(this.valuesOf(batch, ({ logits }) => logits, this.gateFeeds(off)));
+    return this.valuesOf(batch, (lane) => lane.logits, this.gateFeeds(off));
   }
 
   private gateFeeds(off: readonly HeadPlace[]): [Tensor, Feed][] {
@@ -196,8 +194,8 @@ export class Program {
       const [added, ...numbers] = session.run(all, [sum, normOfSum, ...lanes.map((lane) => lane.loss)]);
       gradient?.dispose();
       gradient = added;
-      const [squares, ...losses] = numbers.map(only);
-      norm = squares;
+      const [normSoFar, ...losses] = numbers.map(only);
+      norm = normSoFar;
       for (const part of losses) loss += part;
       done += lanes.length;
     }
@@ -247,40 +245,21 @@ export class Program {
     this.session.close();
   }
 
-  /** Runs one end of the graph. @returns its values for each part of the batch */
-  private valuesOf(
-    batch: RowBatch,
-    end: (lane: Lane) => Tensor,
-    further: readonly [Tensor, Feed][] = [],
-  ): Float32Array[] {
-    return this.groups(batch).flatMap(({ parts, lanes }) => {
-      const feeds = parts.flatMap((part, i) => partFeeds(lanes[i].inputs, part));
-      return this.session.run([...feeds, ...further], lanes.map(end)).map(taken);
-    });
+  /** Runs one end of the graph. */
+  private valuesOf(batch: RowBatch, end: (lane: Lane) => Tensor, further?: readonly [Tensor, Feed][]): Float32Array {
+    const groups = partGroups(partsOf(batch), this.lanes);
+    return runParts(this.session, groups, (lane) => [end(lane)], further)[0];
   }
 
-  /** Inputs of the parts of a batch, with their targets, in groups that run at once. */
-  private labelled(batch: RowBatch, targets: readonly NetworkTarget[]) {
+  /** Parts of a batch with their targets, in groups that run at once. */
+  private labelled(batch: RowBatch, targets: readonly NetworkTarget[]): PartGroup<Lane>[] {
     const { outputs, objective } = this.parts;
-    const values = targetValues(targets, outputs, objective);
-    const count = { values: Float32Array.of(lossCount(targets, objective)), shape: [] };
-    const width = values.length / batch.B;
-    return this.groups(batch).map(({ parts, lanes }) => {
-      const feeds = parts.flatMap((part, i) =>
-        partFeeds(lanes[i].inputs, part, values.subarray(part.first * width, (part.first + part.B) * width)),
-      );
-      return { lanes, feeds: [...feeds, [this.training.count, count] satisfies [Tensor, Feed]] };
-    });
-  }
-
-  /** Parts of a batch in groups, each part with a lane of its own. */
-  private groups(batch: RowBatch) {
-    const { lanes } = this;
-    const parts = partsOf(batch);
-    return Array.from({ length: Math.ceil(parts.length / lanes.length) }, (_, i) => {
-      const group = parts.slice(i * lanes.length, (i + 1) * lanes.length);
-      return { parts: group, lanes: lanes.slice(0, group.length) };
-    });
+    const parts = partsOf({ ...batch, targets: targetValues(targets, outputs, objective) });
+    const count: Feed = { values: Float32Array.of(lossCount(targets, objective)), shape: [] };
+    return partGroups(parts, this.lanes).map(({ lanes, feeds }) => ({
+      lanes,
+      feeds: [...feeds, [this.training.count, count]],
+    }));
   }
 }
 

@@ -1,7 +1,6 @@
 import type { Target } from '../data/label-reading';
 import { tunedParts } from '../delta/slices';
 import type { Tuning } from '../delta/tuning';
-import { concatenated } from '../foundation/concatenated';
 import type { Tune } from '../heads/tune';
 import type { ModelConfig } from '../model/architecture';
 import { architectureOf, runLayers } from '../model/architectures';
@@ -14,9 +13,10 @@ import { type LinearUse, TensorFlowNetwork } from './network';
 import { endOf } from './network-end';
 import { NetworkWeights } from './network-weights';
 import { Ops, type Tensor } from './ops';
-import { type PartInputs, partFeeds, partInputs } from './part-inputs';
+import { type PartInputs, partInputs } from './part-inputs';
+import { partGroups, runParts } from './part-runs';
 import type { ProgramParts } from './program';
-import { lanesOf, Session, type TensorFlow, taken } from './session';
+import { type Feed, lanesOf, Session, type TensorFlow } from './session';
 
 /** Tuning of the task head alone. */
 export const TASK_HEAD_ALONE: Tuning = { slices: [] };
@@ -91,23 +91,10 @@ export class SequenceGradients {
    */
   at(head: Float32Array, batch: RowBatch, targets: readonly Target[]): Float32Array[] {
     const { layout, outputs, objective } = this.parts;
-    const values = ownTargetValues(targets, outputs, objective);
-    const width = values.length / batch.B;
-    const parts = this.alone ? splitAt(batch, batch.B) : partsOf(batch);
-    const { lanes } = this;
-    const found: Float32Array[][] = [];
-    for (let first = 0; first < parts.length; first += lanes.length) {
-      const group = parts.slice(first, first + lanes.length);
-      const feeds = group.flatMap((part, i) =>
-        partFeeds(lanes[i].inputs, part, values.subarray(part.first * width, (part.first + part.B) * width)),
-      );
-      const parameters = { values: head, shape: [layout.size] };
-      const ends = group.flatMap((_, i) => lanes[i].heads);
-      const held = this.session.run([...feeds, [this.parameters, parameters]], ends).map(taken);
-      const layers = held.length / group.length;
-      for (const i of group.keys()) found.push(held.slice(i * layers, (i + 1) * layers));
-    }
-    return found[0].map((_, layer) => concatenated(found.map((part) => part[layer])));
+    const labelled = { ...batch, targets: ownTargetValues(targets, outputs, objective) };
+    const groups = partGroups(this.alone ? splitAt(labelled, batch.B) : partsOf(labelled), this.lanes);
+    const parameters: Feed = { values: head, shape: [layout.size] };
+    return runParts(this.session, groups, ({ heads }) => heads, [[this.parameters, parameters]]);
   }
 
   close(): void {

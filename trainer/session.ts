@@ -30,8 +30,8 @@ export interface TensorFlow {
 export const deviceOf = (tf: TensorFlow): 'cpu' | 'cuda' => (tf.isUsingGpuDevice() ? 'cuda' : 'cpu');
 
 /**
- * Number of graph runs' parts that TensorFlow computes at once on this device: one for each of its
- * inter-op threads, which `infra/tensorflow.ts` sets.
+ * Number of a batch's parts that TensorFlow computes at once: on the CPU one for each inter-op
+ * thread, whose number `infra/tensorflow.ts` sets.
  */
 export const lanesOf = (tf: TensorFlow): number =>
   deviceOf(tf) === 'cuda' ? 1 : Number(process.env.TF_NUM_INTEROP_THREADS ?? 1);

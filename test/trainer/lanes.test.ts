@@ -39,11 +39,11 @@ async function batches() {
 it('parts have each row once and at most 512 tokens, and an even number', () => {
   for (const [B, S] of [...SHAPES, [16, 128], [32, 16], [5, 600], [7, 200]]) {
     const mask = Float32Array.from({ length: B * S }, (_, i) => i);
-    const parts = partsOf({ rows: { hidden: mask }, mask, B, S });
+    const targets = Float32Array.from({ length: 2 * B }, (_, i) => -i);
+    const parts = partsOf({ rows: { hidden: mask }, mask, targets, B, S });
     expect(parts.flatMap((part) => [...part.mask])).toEqual([...mask]);
-    expect(parts.map(({ first }) => first)).toEqual(
-      parts.map((_, i) => parts.slice(0, i).reduce((n, { B }) => n + B, 0)),
-    );
+    expect(parts.flatMap((part) => [...part.targets!])).toEqual([...targets]);
+    for (const part of parts) expect(part.targets).toHaveLength(2 * part.B);
     expect(B === 1 || B === parts.length || parts.length % 2 === 0).toBe(true);
     for (const part of parts) expect(part.B === 1 || part.B * S <= 512).toBe(true);
   }
