@@ -67,7 +67,7 @@ async function main(): Promise<void> {
   const strange = precisions.find((name) => !PRECISIONS.includes(name));
   if (strange !== undefined)
     throw new Error(`--precision is ${strange}; it must name some of ${PRECISIONS.join(', ')}`);
-  const needsCola = parts.some((part) => !['steps', 'store', 'shards', 'answers'].includes(part));
+  const needsCola = parts.some((part) => !['steps', 'store', 'shards', 'answers', 'curves'].includes(part));
   if (needsCola && cola === undefined) throw new Error('--cola is missing: a folder with train.tsv and dev.tsv');
   if (parts.includes('store')) {
     process.stdout.write(TABLE_HEAD);

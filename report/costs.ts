@@ -77,7 +77,7 @@ export function costs({ heads, mask, metrics, deltaBytes }: ReportParts): Cost[]
 export const COST_GAP =
   "Multiply-adds omit attention's own products, memory traffic, the optimizer's pass, what this program saves in the last " +
   'layer, and how well a program uses the machine. On MiniLM they predict 0.98 times a step of hifi for LoRA and 1.45 times for full ' +
-  'fine-tuning; PyTorch with PEFT took 1.13 to 1.38 times and 1.79 to 1.81 times as long.';
+  'fine-tuning; PyTorch with PEFT took 1.42 to 1.69 times and 1.90 to 2.24 times as long.';
 
 /** Formulas of {@link costs}. */
 export const COST_NOTES: readonly [what: string, how: string][] = [
