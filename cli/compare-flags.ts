@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
-import { METHODS, type Method } from '../compare/methods';
+import { METHODS, type Method, methodOf } from '../compare/methods';
 import type { CompareRequest } from '../compare/request';
 import { SCORE_DEFAULTS } from '../delta/score-options';
 import { TRAIN_DEFAULTS, type TrainOptions } from '../delta/training-options';
 import { invalidInput } from '../foundation/errors';
-import type { Tune } from '../heads/tune';
-import { decimals, oneOf, seedList, someOf, wholeNumber } from './flag-values';
+import { TUNE_RULE, type Tune } from '../heads/tune';
+import { decimals, type FlagParser, names, oneOf, refused, seedList, wholeNumber } from './flag-values';
 import {
   add,
   addScheduleFlags,
@@ -21,7 +21,12 @@ import {
 /** Adds the flags for the compared methods and their rows. */
 export function addCompareFlags(command: Command): void {
   command.optionsGroup('Comparison:');
-  add(command, '--strategies <a,b,…>', METHODS.join(', '), someOf('--strategies', METHODS));
+  add(
+    command,
+    '--strategies <a,b,…>',
+    `${METHODS.join(', ')}; with parts of its own, like --tune, after a colon: random:vo`,
+    methods('--strategies'),
+  );
   add(
     command,
     '--seeds <n or list>',
@@ -115,4 +120,20 @@ export function compareFlags(
     },
     engine: engineFlags(flags),
   };
+}
+
+/** Parses methods with commas; those that choose heads may have parts of their own after a colon. */
+function methods(flag: string): FlagParser<Method[]> {
+  const parse = (text: string) => {
+    const read = names(flag)(text).map((each) => {
+      const method = methodOf(each);
+      if (method !== undefined) return method;
+      const [name] = each.split(':');
+      if (each === name) oneOf(flag, METHODS)(name);
+      throw refused(flag, each, `METHOD:PARTS; METHOD chooses heads or neurons, PARTS are ${TUNE_RULE}`);
+    });
+    if (new Set(read).size === read.length) return read;
+    throw refused(flag, text, 'different methods');
+  };
+  return Object.assign(parse, { takes: METHODS, several: true });
 }

@@ -133,7 +133,7 @@ export function anArtifactPlace(flag: string): FlagParser<string> {
 }
 
 /** Parses names with commas, none empty, each once, at most `most`. */
-function names(flag: string, most: number): FlagParser<string[]> {
+export function names(flag: string, most = Number.POSITIVE_INFINITY): FlagParser<string[]> {
   const parse = (text: string) => {
     const list = text.split(',').map((name) => name.trim());
     const right =
@@ -180,5 +180,6 @@ export const paths = (takes: 'file' | 'folder') =>
     repeated: true,
   });
 
-const refused = (flag: string, text: string, right: string) =>
+/** Error for a flag's value. */
+export const refused = (flag: string, text: string, right: string) =>
   invalidValue({ field: flag.replace(/^--/, ''), value: JSON.stringify(text), expected: right }, flag);

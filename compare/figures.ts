@@ -6,7 +6,7 @@ import { scatterChart } from '../report/draw/scatter';
 import type { Figure } from '../report/html';
 import { metricValue, secondsValue, signedValue } from '../report/value-text';
 import type { KnownRuns } from './known-runs';
-import type { Method } from './methods';
+import { fileNameOf, type Method } from './methods';
 import { costsOf, trainedAfter } from './run-costs';
 import type { RunRecord } from './run-record';
 import type { ComparisonResults, Estimate } from './summary';
@@ -208,7 +208,7 @@ export function chosenFigures(
       runs.length > 1
         ? `${contestant}: ${always} of ${chosen} heads in every seed.`
         : `${contestant}: ${chosen} heads.`;
-    return [{ name: `chosen-${contestant}`, caption, svg }];
+    return [{ name: `chosen-${fileNameOf(contestant)}`, caption, svg }];
   });
 }
 

@@ -1,7 +1,7 @@
 import type { FurtherTuning } from '../delta/tuning';
 import { STRATEGIES, type Strategy } from '../heads/mask';
 import type { RankingOptions } from '../heads/ranking';
-import type { Tune } from '../heads/tune';
+import { type Tune, tuneOf } from '../heads/tune';
 import type { ModelConfig } from '../model/config';
 import { BASELINES, type Baseline } from './baselines';
 
@@ -17,33 +17,64 @@ const READINGS = {
 /** Logistic regression on embeddings of the frozen model. */
 export const LOGISTIC = 'logistic';
 
-/**
- * Methods of a comparison: strategies, other readings of `hifi`, baselines that tune the model, and
- * `logistic`.
- */
+/** Methods by name: strategies, other readings of `hifi`, baselines that tune the model, `logistic`. */
 export const METHODS = [
   ...STRATEGIES,
   ...(Object.keys(READINGS) as (keyof typeof READINGS)[]),
   ...(Object.keys(BASELINES) as (keyof typeof BASELINES)[]),
   LOGISTIC,
 ] as const;
-export type Method = (typeof METHODS)[number];
 
-/** Methods that need rows of one class each. */
-export const NEEDS_CLASSES: ReadonlySet<Method> = new Set([LOGISTIC, 'contrast']);
+/** Method that chooses heads or neurons. */
+type Choosing = Exclude<Strategy, 'none'> | keyof typeof READINGS;
+
+/**
+ * Method of a comparison, by name. `random:vo` tunes other parts of the chosen heads than the
+ * comparison's `--tune` says.
+ */
+export type Method = (typeof METHODS)[number] | `${Choosing}:${Tune}`;
+
+/** Methods that choose nothing. */
+const FIXED: ReadonlySet<string> = new Set(['none', ...Object.keys(BASELINES), LOGISTIC]);
 
 /** Method that tunes the model. */
 export type TunedMethod = Exclude<Method, typeof LOGISTIC>;
 
+/**
+ * Reads a method.
+ *
+ * @returns the method, its letters in order; undefined for any other text
+ */
+export function methodOf(text: string): Method | undefined {
+  const [name, letters, ...more] = text.split(':');
+  if (!METHODS.includes(name as (typeof METHODS)[number]) || more.length > 0) return undefined;
+  if (letters === undefined) return name as Method;
+  const tune = tuneOf(letters);
+  return tune === undefined || FIXED.has(name) ? undefined : `${name as Choosing}:${tune}`;
+}
+
+/** True for methods that need rows of one class each. */
+export const needsClasses = (method: Method): boolean => [LOGISTIC, 'contrast'].includes(partsOf(method).name);
+
 /** Strategy of a method, and options of the selection that differ from the defaults. */
 export function selectionOf(method: TunedMethod): { strategy: Strategy } & Partial<RankingOptions & { tune: Tune }> {
-  if (method in READINGS) return { strategy: 'hifi', ...READINGS[method as keyof typeof READINGS] };
-  const { further: _, ...selection } = baselineOf(method) ?? { strategy: method as Strategy };
-  return selection;
+  const { name, tune } = partsOf(method);
+  const parts = tune && { tune };
+  if (name in READINGS) return { strategy: 'hifi', ...READINGS[name as keyof typeof READINGS], ...parts };
+  const { further: _, ...selection } = baselineOf(name) ?? { strategy: name as Strategy };
+  return { ...selection, ...parts };
 }
 
 /** What a method tunes beside the chosen heads; undefined for nothing. */
 export const furtherOf = (method: TunedMethod, config: ModelConfig): FurtherTuning | undefined =>
   baselineOf(method)?.further(config);
 
-const baselineOf = (method: string): Baseline | undefined => BASELINES[method as keyof typeof BASELINES];
+/** Name of a method's files. */
+export const fileNameOf = (method: Method) => method.replace(':', '.');
+
+const partsOf = (method: Method) => {
+  const [name, tune] = method.split(':');
+  return { name, tune: tune as Tune | undefined };
+};
+
+const baselineOf = (name: string): Baseline | undefined => BASELINES[name as keyof typeof BASELINES];

@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { Quality } from '../delta/metrics';
 import { writeJson } from '../job/files';
-import type { Method } from './methods';
+import { fileNameOf, type Method } from './methods';
 
 /** Identity of a run: a training, or a fit of logistic regression. */
 export interface RunKey {
@@ -43,7 +43,7 @@ export interface RunRecord extends RunKey {
 
 /** Name of a run's file, without its extension. */
 export const runName = ({ contestant, seed, lr }: RunKey) =>
-  `${contestant}-seed${seed}${lr === null ? '' : `-lr${lr}`}`;
+  `${fileNameOf(contestant)}-seed${seed}${lr === null ? '' : `-lr${lr}`}`;
 
 const fileOf = (out: string, key: RunKey) => path.join(out, 'runs', `${runName(key)}.json`);
 
@@ -59,7 +59,7 @@ export function readRun(out: string, key: RunKey): RunRecord | undefined {
 
 /** Learning rates of a method's stored runs of a seed, ascending. */
 export function searchedRates(out: string, contestant: Method, seed: number): number[] {
-  const start = `${contestant}-seed${seed}-lr`;
+  const start = `${fileNameOf(contestant)}-seed${seed}-lr`;
   const names = fs.readdirSync(path.join(out, 'runs')).filter((name) => name.startsWith(start));
   return names.map((name) => Number(path.basename(name.slice(start.length), '.json'))).sort((a, b) => a - b);
 }

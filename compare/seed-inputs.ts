@@ -5,6 +5,7 @@ import { ANALYSIS_DEFAULTS, type AnalysisOptions } from '../heads/analysis-optio
 import type { HeadReport } from '../heads/head-report';
 import { type HeadScores, isScoreStrategy, type ScoreStrategy } from '../heads/scores';
 import type { ScoredHeads, SelectionInput, SelectionOptions } from '../heads/select';
+import type { Tune } from '../heads/tune';
 import { readHeads, readScores, writeJson } from '../job/files';
 import { scoreHeads } from '../trainer/training-engine';
 import type { ComparedData } from './data';
@@ -17,7 +18,7 @@ export class SeedInputs {
   readonly rows: SeedRows;
   private readonly folder: string;
   private heads: HeadReport | undefined;
-  private readonly scores = new Map<ScoreStrategy, HeadScores>();
+  private readonly scores = new Map<string, HeadScores>();
 
   constructor(
     private readonly request: CompareRequest,
@@ -51,7 +52,7 @@ export class SeedInputs {
     signal: AbortSignal,
   ): AsyncGenerator<CompareEvent, { measured: SelectionInput | ScoredHeads; seconds: number }> {
     const measured = isScoreStrategy(strategy, tune)
-      ? yield* this.scored(strategy, signal)
+      ? yield* this.scored(strategy, tune, signal)
       : yield* this.analysis(signal);
     return { measured, seconds: measured.elapsedSeconds };
   }
@@ -67,16 +68,20 @@ export class SeedInputs {
     return this.heads;
   }
 
-  private async *scored(strategy: ScoreStrategy, signal: AbortSignal): AsyncGenerator<CompareEvent, HeadScores> {
-    const file = path.join(this.folder, `scores-${strategy}.json`);
-    const stored = this.scores.get(strategy) ?? readIfWhole(file, readScores);
+  private async *scored(
+    strategy: ScoreStrategy,
+    tune: Tune,
+    signal: AbortSignal,
+  ): AsyncGenerator<CompareEvent, HeadScores> {
+    const file = path.join(this.folder, `scores-${strategy}-${tune}.json`);
+    const stored = this.scores.get(file) ?? readIfWhole(file, readScores);
     if (stored) return stored;
-    const { model, training, samples, tune, engine } = this.request;
+    const { model, training, samples, engine } = this.request;
     const { maxLength, precision } = training;
     const options = { ...engine, samples, tune, maxLength, precision, seed: this.seed };
     const scores = yield* progressOf(scoreHeads({ model, train: this.rows.train, strategy, options }, signal));
     writeJson(file, scores);
-    this.scores.set(strategy, scores);
+    this.scores.set(file, scores);
     return scores;
   }
 }

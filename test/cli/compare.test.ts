@@ -193,6 +193,25 @@ test('a task has its own metric; rows per class are balanced; Ctrl-C keeps finis
   expect(run('bitfit')).toMatchObject({ heads: [], trainableParameters: bitfit, taskHeadParameters: 2162 });
 });
 
+test('methods tune parts of their own within one budget', () => {
+  const rest = words(at('parts')).filter((word, i, all) => word !== '--k' && all[i - 1] !== '--k');
+  const once = ['--budget', '0.1', '--epochs', '1', '--lrs', '1e-3', '--seeds', '1'];
+  const { status, stdout } = hifi(...rest, ...once, '--strategies', 'random,random:ov,gradient:neurons', '--json');
+  expect(status).toBe(0);
+  const { standings } = JSON.parse(stdout) as ComparisonResults;
+  const budget = 0.1 * read<RunRecord>('parts', 'runs', 'random-seed0-lr0.001.json').totalParameters;
+  // Query, key and value rows of a head with their biases; value rows and output columns; a neuron.
+  for (const [name, unit] of [
+    ['random', 3 * 9 * 45 + 2 * 9],
+    ['random:vo', 2 * 9 * 45 + 9],
+    ['gradient:neurons', 2 * 45 + 1],
+  ] as const) {
+    const { trainableParameters } = standings.find(({ contestant }) => contestant === name)!;
+    expect({ name, trainableParameters }).toEqual({ name, trainableParameters: unit * Math.floor(budget / unit) });
+  }
+  expect(runsOf('parts')).toContain('random.vo-seed0-lr0.001.json');
+});
+
 test('tags of words are compared by F1 of entities; logistic regression has no place there', () => {
   fs.writeFileSync(at('rows.conll'), asConll(entityRows(60, 0)));
   const command = [
@@ -256,6 +275,20 @@ test('a failure of another kind than a diverged training ends the comparison, an
 
 test.each([
   [['--strategies', 'hifi,randm'], /--strategies is "randm"; it must be .*did you mean "random"\?$/],
+  [['--strategies', 'random:vo,random:ov'], /--strategies is "random:vo,random:ov"; it must be different methods$/],
+  [
+    ['--strategies', 'random:w'],
+    /--strategies is "random:w"; it must be METHOD:PARTS; METHOD chooses .* letters of qkvo/,
+  ],
+  [['--strategies', 'lora:vo'], /--strategies is "lora:vo"; it must be METHOD:PARTS; METHOD chooses heads or neurons/],
+  [
+    ['--strategies', 'hifi:neurons', '--tune', 'neurons'],
+    /strategy is "hifi"; it must be one of gradient, .* neurons$/,
+  ],
+  [
+    ['--strategies', 'random,random:neurons'],
+    /--k 2 would count heads of some methods and neurons of others; leave it/,
+  ],
   [['--strategies', 'hifi,hifi'], /--strategies is "hifi,hifi"; it must be names with commas between$/],
   [['--rows-per-class', '8'], /--rows 20 and --rows-per-class 8 are given; give one of them$/],
   [['--budget', '0.1'], /--k 2 and --budget 0\.1 are given; give one of them$/],
