@@ -27,9 +27,6 @@ export interface JobSize {
   precisions: readonly Precision[];
 }
 
-/** Candidates by the names of `--jobs`. */
-export const JOB_CANDIDATES = ['hifi', 'hifi-mid-top', 'lora', 'lora-top'];
-
 /**
  * Measures whole jobs on CoLA: all of hifi's work against PEFT's training and evaluation, with the
  * same rows, epochs, batch size and learning rates.
@@ -75,7 +72,10 @@ export async function benchJobs(
     lora: [inPrecision('PEFT LoRA r = 8', precision), peer('lora', precision)],
     'lora-top': [inPrecision('PEFT LoRA r = 8, upper half', precision), peer('lora-top', precision)],
   });
-  const candidates = precisions.flatMap((precision) => names.map((name) => known(precision)[name]));
+  const candidates = precisions.flatMap((precision) => {
+    const byName = known(precision);
+    return names.filter((name) => name in byName).map((name) => byName[name]);
+  });
   const jobs: Job[][] = candidates.map(() => []);
   for (let round = 0; round < rounds; round++) {
     for (const [i, [, run]] of candidates.entries()) jobs[i].push(await run());

@@ -5,11 +5,11 @@ import { accept, worseThanAccepted } from './accepted';
 import { benchAnalysis } from './analysis';
 import { ANSWERS, benchAnswers } from './answers';
 import { benchCurves } from './curves';
-import { benchJobs, JOB_CANDIDATES } from './jobs';
+import { benchJobs } from './jobs';
 import { benchServices } from './services';
 import { benchShards } from './shards';
 import { benchStart } from './start';
-import { benchSteps, STEP_SHAPES } from './steps';
+import { benchSteps, STEP_CANDIDATES, STEP_SHAPES } from './steps';
 import { benchStore } from './store';
 import { printedRatios, TABLE_HEAD } from './table';
 
@@ -17,7 +17,7 @@ import { printedRatios, TABLE_HEAD } from './table';
  *   npm run bench -- --python PYTHON --cola FOLDER
  *     [--model M] [--rounds 10] [--precision float32,bf16]
  *     [--only steps,analysis,jobs,start,services,store,shards,answers,curves]
- *     [--shapes 16x128,32x16] [--epochs 3] [--rows 8551] [--jobs hifi,hifi-mid-top,lora,lora-top]
+ *     [--shapes 16x128,32x16] [--epochs 3] [--rows 8551] [--candidates hifi,lora]
  *     [--sequences 10000] [--answers latency,curve,throughput,many,training] [--out FOLDER]
  *     [--check] [--accept]
  *
@@ -28,10 +28,11 @@ import { printedRatios, TABLE_HEAD } from './table';
  * `--only steps`, `--only shards` and `--only answers` no FOLDER; `answers` needs grpcio and
  * onnxruntime too. `--shapes` lists rows by tokens of a step,
  * `--sequences` is the sample of `shards`, and the largest of `curves`, which runs alone, without
- * peers, and writes its pictures to `--out`. `--epochs`, `--rows` (the first of train.tsv) and
- * `--jobs` are of `jobs` alone. `--check` fails if a ratio is worse than that of accepted.json,
- * `--accept` stores the ratios there. `--precision` lists the precisions of `steps` and
- * `jobs` (default: float32); PyTorch's bf16 is torch.autocast.
+ * peers, and writes its pictures to `--out`. `--epochs` and `--rows` (the first of
+ * train.tsv) are of `jobs` alone. `--candidates` names those of `steps`; `jobs` has some of them.
+ * `--precision` lists the precisions of both (default: float32); PyTorch's bf16 is torch.autocast.
+ * `--check` fails if a ratio is worse than that of accepted.json, `--accept` stores the ratios
+ * there.
  */
 
 const PARTS = ['steps', 'analysis', 'jobs', 'start', 'services', 'store', 'shards', 'answers', 'curves'];
@@ -47,7 +48,7 @@ async function main(): Promise<void> {
       shapes: { type: 'string', default: STEP_SHAPES },
       epochs: { type: 'string', default: '3' },
       rows: { type: 'string', default: '8551' },
-      jobs: { type: 'string', default: JOB_CANDIDATES.join() },
+      candidates: { type: 'string', default: STEP_CANDIDATES.join() },
       sequences: { type: 'string', default: '10000' },
       answers: { type: 'string', default: ANSWERS.join() },
       out: { type: 'string' },
@@ -60,9 +61,10 @@ async function main(): Promise<void> {
   const parts = values.only.split(',');
   const unknown = parts.find((part) => !PARTS.includes(part));
   if (unknown !== undefined) throw new Error(`--only is ${unknown}; it must name parts of ${PARTS.join(', ')}`);
-  const candidates = values.jobs.split(',');
-  const other = candidates.find((name) => !JOB_CANDIDATES.includes(name));
-  if (other !== undefined) throw new Error(`--jobs is ${other}; it must name some of ${JOB_CANDIDATES.join(', ')}`);
+  const candidates = values.candidates.split(',');
+  const other = candidates.find((name) => !STEP_CANDIDATES.includes(name));
+  if (other !== undefined)
+    throw new Error(`--candidates is ${other}; it must name some of ${STEP_CANDIDATES.join(', ')}`);
   const precisions = values.precision.split(',') as Precision[];
   const strange = precisions.find((name) => !PRECISIONS.includes(name));
   if (strange !== undefined)
@@ -82,7 +84,7 @@ async function main(): Promise<void> {
   }
   const rounds = Number(values.rounds);
   process.stdout.write(TABLE_HEAD);
-  if (parts.includes('steps')) await benchSteps(model, python, rounds, values.shapes, precisions);
+  if (parts.includes('steps')) await benchSteps(model, python, rounds, values.shapes, candidates, precisions);
   if (parts.includes('shards')) await benchShards(model, Number(values.sequences), rounds);
   if (parts.includes('answers')) await benchAnswers(model, python, rounds, values.answers.split(','));
   if (cola !== undefined) {

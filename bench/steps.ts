@@ -11,8 +11,13 @@ const WARMUP = 3;
 /** Steps after which a process has reached its peak memory. */
 const STEPS_TO_PEAK = 6;
 
-/** Training steps of hifi and of PyTorch, in the order of the table. */
-function candidates(model: string, python: string, precision: Precision): Candidate[] {
+/** Candidates by the names of `--candidates`, in the order of the table. */
+export const STEP_CANDIDATES = ['hifi', 'hifi-mid-top', 'hifi-lora', 'lora', 'lora-top', 'shira', 'masked', 'full'];
+/** Peers that are written for BERT's modules. */
+const BERT_ALONE: readonly string[] = ['shira', 'masked'];
+
+/** Training steps of hifi and of PyTorch. */
+function candidates(model: string, python: string, names: readonly string[], precision: Precision): Candidate[] {
   const { layers, architecture } = readModelConfig(model);
   const hook = path.join(__dirname, '../test/support/typescript-hook.cjs');
   const child = path.join(__dirname, 'training-child.ts');
@@ -29,17 +34,18 @@ function candidates(model: string, python: string, precision: Precision): Candid
       peers,
       ...['--model', model, '--mode', mode, '--precision', precision, '--serve'],
     ]);
-  return [
-    ours('hifi, 3 heads in all layers', '3', '0'),
-    ours('hifi-mid-top, cached prefix', '3', String(layers >> 1)),
-    ours('LoRA r = 8 in hifi', 'lora'),
-    peer('PEFT LoRA r = 8', 'lora'),
-    peer('PEFT LoRA r = 8, upper half', 'lora-top'),
-    ...(architecture === 'bert'
-      ? [peer('PEFT SHiRA, the same rows', 'shira'), peer('full-size gradients × mask', 'masked')]
-      : []),
-    peer('full fine-tuning', 'full'),
-  ];
+  const all: Record<string, () => Candidate> = {
+    hifi: () => ours('hifi, 3 heads in all layers', '3', '0'),
+    'hifi-mid-top': () => ours('hifi-mid-top, cached prefix', '3', String(layers >> 1)),
+    'hifi-lora': () => ours('LoRA r = 8 in hifi', 'lora'),
+    lora: () => peer('PEFT LoRA r = 8', 'lora'),
+    'lora-top': () => peer('PEFT LoRA r = 8, upper half', 'lora-top'),
+    shira: () => peer('PEFT SHiRA, the same rows', 'shira'),
+    masked: () => peer('full-size gradients × mask', 'masked'),
+    full: () => peer('full fine-tuning', 'full'),
+  };
+  const measured = names.filter((name) => architecture === 'bert' || !BERT_ALONE.includes(name));
+  return measured.flatMap((name) => all[name]?.() ?? []);
 }
 
 /** Measures a training step on full rows of random tokens, and the memory of its process. */
@@ -48,10 +54,11 @@ export async function benchSteps(
   python: string,
   rounds: number,
   shapes: string,
+  names: readonly string[],
   precisions: readonly Precision[],
 ): Promise<void> {
   for (const shape of shapes.split(',').map((each) => each.replace('x', ' '))) {
-    const all = precisions.flatMap((precision) => candidates(model, python, precision));
+    const all = precisions.flatMap((precision) => candidates(model, python, names, precision));
     await Promise.all(all.map((candidate) => candidate.ready()));
     const step = async (one: Candidate) => Number(await one.request(`step ${shape}`));
     const spreads = await inTurn(all, step, Math.max(rounds, STEPS_TO_PEAK), WARMUP);
