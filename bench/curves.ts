@@ -6,7 +6,7 @@ import { readModelConfig } from '../model/config';
 import { lineChart } from '../report/draw/line-chart';
 import { svgFile } from '../report/draw/theme';
 import { Candidate, spreadOf } from './candidate';
-import { writeRandomBert } from './random-bert';
+import { writeRandomModel } from './random-model';
 import { watched } from './watched';
 
 const COMMAND = path.join(__dirname, '../dist/cli/hifi.js');
@@ -50,7 +50,9 @@ interface Step {
 export async function benchCurves(model: string, sequences: number, out: string): Promise<void> {
   const root = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-curves-'));
   const { heads } = readModelConfig(model);
-  const bert = (layers: number, hiddenSize: number) => writeRandomBert(root, { layers, hiddenSize });
+  const random = (kind: 'bert' | 'modernbert' | 'qwen3', layers: number, hiddenSize: number) => ({
+    model: writeRandomModel(root, kind, { layers, hiddenSize }),
+  });
   const samples = [100, 300, 1000, 3000, 10_000, 30_000, 100_000].filter((count) => count <= sequences);
   const base: Step = { model, rows: 16, tokens: 64, k: 3 };
   const step = (name: string, size: string, values: readonly number[], at: (x: number) => Partial<Step>) =>
@@ -60,8 +62,14 @@ export async function benchCurves(model: string, sequences: number, out: string)
       await curveOf('analysis', 'sequences', samples, (count) => analysisOf(model, count, root)),
       await step('step of 16 rows', 'tokens', [16, 32, 64, 128, 256, 512], (tokens) => ({ tokens })),
       await step('step of 64 tokens', 'rows', [2, 4, 8, 16, 32, 64], (rows) => ({ rows })),
-      await step('step, d = 256', 'layers', [2, 4, 8, 16, 24], (layers) => ({ model: bert(layers, 256) })),
-      await step('step, 6 layers', 'd', [256, 384, 512, 768, 1024], (d) => ({ model: bert(6, d) })),
+      await step('step of one row, ModernBERT', 'tokens', [128, 256, 512, 1024, 2048, 4096, 8192], (tokens) => ({
+        ...random('modernbert', 6, 256),
+        ...{ rows: 1, tokens },
+      })),
+      await step('step, d = 256', 'layers', [2, 4, 8, 16, 24], (layers) => random('bert', layers, 256)),
+      await step('step, 6 layers', 'd', [256, 384, 512, 768, 1024], (d) => random('bert', 6, d)),
+      await step('step, d = 1,024', 'layers', [6, 12, 24], (layers) => random('bert', layers, 1024)),
+      await step('step, Qwen3 with d = 1,024', 'layers', [7, 14, 28], (layers) => random('qwen3', layers, 1024)),
       await step('step', 'tuned heads per layer', [1, 2, 3, 6, heads], (k) => ({ k })),
       await step('step', 'threads', threadCounts(), (threads) => ({ threads })),
     ];
