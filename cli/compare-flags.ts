@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { METHODS, type Method, methodOf } from '../compare/methods';
+import { METHODS, type Method, methodOf, mixesUnits } from '../compare/methods';
 import type { CompareRequest } from '../compare/request';
 import { SCORE_DEFAULTS } from '../delta/score-options';
 import { TRAIN_DEFAULTS, type TrainOptions } from '../delta/training-options';
@@ -108,7 +108,8 @@ export function compareFlags(
     seeds,
     reference: reference === undefined ? fallback : oneOf('--reference', strategies)(reference),
     rows: { ...drawn, ...(devRows !== undefined && { dev: devRows }) },
-    size: sizeFlags(flags),
+    // Without a size, heads and neurons have a default each.
+    size: sizeFlags(mixesUnits(strategies, tune) ? { ...flags, tune: 'neurons' } : flags),
     tune,
     lrs,
     samples,

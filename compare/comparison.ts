@@ -8,7 +8,7 @@ import { reportModelOf } from '../model/description';
 import { claimComparison } from './comparison-folder';
 import { type ComparedData, readComparedData } from './data';
 import type { EmbeddingFile } from './features';
-import { furtherOf, LOGISTIC, type Method, needsClasses, type TunedMethod } from './methods';
+import { furtherOf, LOGISTIC, type Method, mixesUnits, needsClasses, type TunedMethod } from './methods';
 import { bestOf, ratesAfter } from './rate-search';
 import { embeddedFiles, fitRegression } from './regression';
 import type { CompareEvent, CompareRequest } from './request';
@@ -219,17 +219,13 @@ class Comparison {
 function checkMethods(request: CompareRequest, checkpoint: Checkpoint, { labels }: ComparedData): void {
   const model = reportModelOf(checkpoint);
   const noClasses = NO_CLASSES[labels.problem];
-  const tunes = request.methods.flatMap((method) => (method === LOGISTIC ? [] : selectionFor(method, request, 0).tune));
-  if (
-    'k' in request.size &&
-    request.size.k !== undefined &&
-    new Set(tunes.map((tune) => tune === 'neurons')).size > 1
-  ) {
+  const { methods, size, tune } = request;
+  if ('k' in size && size.k !== undefined && mixesUnits(methods, tune)) {
     throw invalidInput(
-      `--k ${request.size.k} would count heads of some methods and neurons of others; leave it out, or give --budget`,
+      `--k ${size.k} would count heads of some methods and neurons of others; leave it out, or give --budget`,
     );
   }
-  for (const method of request.methods) {
+  for (const method of methods) {
     if (method !== LOGISTIC) unitsToChoose(selectionOptions(selectionFor(method, request, 0)), model);
     if (noClasses !== undefined && needsClasses(method)) {
       throw invalidInput(`${method} needs classes, and ${noClasses}: remove it from --strategies`);

@@ -65,6 +65,12 @@ export function selectionOf(method: TunedMethod): { strategy: Strategy } & Parti
   return { ...selection, ...parts };
 }
 
+/** True if some methods choose heads and others neurons, of which a number `k` counts different things. */
+export function mixesUnits(methods: readonly Method[], tune: Tune): boolean {
+  const choosing = methods.filter((method): method is TunedMethod => !FIXED.has(method));
+  return new Set(choosing.map((method) => (selectionOf(method).tune ?? tune) === 'neurons')).size > 1;
+}
+
 /** What a method tunes beside the chosen heads; undefined for nothing. */
 export const furtherOf = (method: TunedMethod, config: ModelConfig): FurtherTuning | undefined =>
   baselineOf(method)?.further(config);

@@ -61,7 +61,10 @@ const sharedRows = ({ settings, seeds }: ComparisonResults) =>
 export function notesOf(results: ComparisonResults): string[] {
   const { settings, seeds, rows, metric, reference, bootstrap, failed = [] } = results;
   const { size: given } = settings;
-  const size = 'budget' in given ? `a budget of ${100 * given.budget} %` : `k = ${given.k ?? 'that of 3 heads'}`;
+  const size =
+    'budget' in given
+      ? `a budget of ${100 * given.budget} %`
+      : `k = ${given.k ?? '3 heads, or as many neurons as have their parameters'}`;
   const drawn =
     'rowsPerClass' in settings.rows
       ? `${settings.rows.rowsPerClass} rows of each class`
