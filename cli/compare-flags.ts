@@ -123,7 +123,7 @@ export function compareFlags(
   };
 }
 
-/** Parses methods with commas; those that choose heads may have parts of their own after a colon. */
+/** Parses methods with commas; one that chooses heads may have its own parts after a colon. */
 function methods(flag: string): FlagParser<Method[]> {
   const parse = (text: string) => {
     const read = names(flag)(text).map((each) => {

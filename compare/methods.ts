@@ -17,7 +17,10 @@ const READINGS = {
 /** Logistic regression on embeddings of the frozen model. */
 export const LOGISTIC = 'logistic';
 
-/** Methods by name: strategies, other readings of `hifi`, baselines that tune the model, `logistic`. */
+/**
+ * Methods by name: strategies, other readings of `hifi`, baselines that tune the model, and
+ * `logistic`.
+ */
 export const METHODS = [
   ...STRATEGIES,
   ...(Object.keys(READINGS) as (keyof typeof READINGS)[]),
@@ -65,7 +68,7 @@ export function selectionOf(method: TunedMethod): { strategy: Strategy } & Parti
   return { ...selection, ...parts };
 }
 
-/** True if some methods choose heads and others neurons, of which a number `k` counts different things. */
+/** True if some methods choose heads and others neurons: a number `k` would count both. */
 export function mixesUnits(methods: readonly Method[], tune: Tune): boolean {
   const choosing = methods.filter((method): method is TunedMethod => !FIXED.has(method));
   return new Set(choosing.map((method) => (selectionOf(method).tune ?? tune) === 'neurons')).size > 1;

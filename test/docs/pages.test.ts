@@ -31,6 +31,8 @@ const IN_TEXT: Record<string, string> = {
   'npm run bench -- --python PYTHON --only answers': 'by hand: about half an hour',
   'npm run bench -- --cola CoLA --only services': 'by hand',
   'npm run bench -- --only store': 'by hand',
+  'npm run bench -- --only curves --out docs/curves': 'by hand: a benchmark',
+  'npm run bench -- --only shards --model FOLDER --rounds 2': 'by hand: a benchmark',
   'node --require ./test/support/typescript-hook.cjs bench/learning-rates.ts --train SST-2/train.tsv --task sst2 --rates 1e-3 --precision float32,bf16 --out OUT':
     'by hand, with SST-2: hours',
   'npm run bench -- --python PYTHON --only steps --precision float32,bf16': 'by hand: a benchmark',
