@@ -2,11 +2,15 @@ import * as path from 'node:path';
 import type { Precision } from '../foundation/precision';
 import { trainerEnvironment } from '../infra/tensorflow';
 import { readModelConfig } from '../model/config';
-import { Candidate, inTurn, spreadOf } from './candidate';
+import { Candidate, inTurn, type Spread, spreadOf } from './candidate';
+import { operationsOf, peakOfProducts } from './peak';
 import { inPrecision, printRow } from './table';
 
 /** Rows by tokens of each measured step. */
 export const STEP_SHAPES = '16x128,32x16';
+/** Tuned heads of each layer. */
+const TUNED = 3;
+const HIFI = `hifi, ${TUNED} heads in all layers`;
 const WARMUP = 3;
 /** Steps after which a process has reached its peak memory. */
 const STEPS_TO_PEAK = 6;
@@ -35,8 +39,8 @@ function candidates(model: string, python: string, names: readonly string[], pre
       ...['--model', model, '--mode', mode, '--precision', precision, '--serve'],
     ]);
   const all: Record<string, () => Candidate> = {
-    hifi: () => ours('hifi, 3 heads in all layers', '3', '0'),
-    'hifi-mid-top': () => ours('hifi-mid-top, cached prefix', '3', String(layers >> 1)),
+    hifi: () => ours(HIFI, String(TUNED), '0'),
+    'hifi-mid-top': () => ours('hifi-mid-top, cached prefix', String(TUNED), String(layers >> 1)),
     'hifi-lora': () => ours('LoRA r = 8 in hifi', 'lora'),
     lora: () => peer('PEFT LoRA r = 8', 'lora'),
     'lora-top': () => peer('PEFT LoRA r = 8, upper half', 'lora-top'),
@@ -70,5 +74,18 @@ export async function benchSteps(
       printRow(`peak memory of these steps, ${size}, MB`, name, peaks[i], peaks[0], 0);
     }
     for (const candidate of all) candidate.quit();
+    printShare(model, python, shape, all[0].name, spreads[0]);
   }
+}
+
+/** Prints which share of the peak of matrix products hifi's step of a BERT has. */
+function printShare(model: string, python: string, shape: string, name: string, seconds: Spread): void {
+  const config = readModelConfig(model);
+  if (config.architecture !== 'bert' || name !== HIFI) return;
+  const [rows, tokens] = shape.split(' ').map(Number);
+  const [operations, peak] = [operationsOf(config, TUNED, [rows, tokens]), peakOfProducts(python)];
+  const share = (taken: number) => operations / (taken * peak);
+  const { least, median, most } = seconds;
+  const shares = { least: share(most), median: share(median), most: share(least) };
+  printRow(`share of the peak of matrix products, ${rows} × ${tokens}`, name, shares, shares, 2);
 }
