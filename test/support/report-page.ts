@@ -34,7 +34,7 @@ export async function onPage(
   return complaints;
 }
 
-/** Violations that axe finds: of every rule in the light theme, of those on colours in the dark one. */
+/** Violations that axe finds: of every rule in the light theme, of colours in the dark one. */
 export async function violations(page: Page): Promise<string[]> {
   await page.evaluate(AXE);
   const light = await axe(page, {});
@@ -42,7 +42,7 @@ export async function violations(page: Page): Promise<string[]> {
   return [...light, ...(await axe(page, { runOnly: ['color-contrast', 'link-in-text-block'] }))];
 }
 
-/** Runs axe. Without `resultTypes` it would also describe each of thousands of faultless elements. */
+/** Runs axe. Without `resultTypes` it describes thousands of faultless elements too. */
 const axe = (page: Page, options: RunOptions): Promise<string[]> =>
   page.evaluate(
     async (options) => {
