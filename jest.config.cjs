@@ -4,6 +4,8 @@ const { swc, swcModule } = require('./test/support/swc.cjs');
 // Engines are child processes with worker threads; in tests they run the sources, not the build.
 // The output of tests omits remarks of TensorFlow and onnxruntime about the machine.
 process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
+// PyTorch and NumPy compute on tiny models in Python tests: threads would only wait for each other.
+process.env.OMP_NUM_THREADS ??= '1';
 
 const hook = path.join(__dirname, 'test/support/typescript-hook.cjs');
 const options = process.env.NODE_OPTIONS ?? '';
@@ -19,7 +21,7 @@ module.exports = {
     '/node_modules/(?!(.*/)?(hyparquet|hyparquet-compressors|hysnappy|fzstd|otlp-exporter-base)/)',
   ],
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
-  // The native libraries use all cores themselves.
-  maxWorkers: 2,
+  // A test that waits for a process or a timer leaves a quarter of two workers' cores idle.
+  maxWorkers: 3,
   testTimeout: 120_000,
 };

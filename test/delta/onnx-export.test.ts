@@ -12,7 +12,7 @@ import { type OnnxFiles, writeOnnxFiles } from '../../delta/onnx-files';
 import { ONNX_FILES, type OnnxModel } from '../../delta/onnx-folder';
 import { follow } from '../../foundation/follow';
 import { isStaged } from '../../foundation/output-path';
-import { logitsOnnx, predictOnnx } from '../../infra/onnx/onnx-engine';
+import { Engine } from '../../infra/engine';
 import { loadTensorFlow } from '../../infra/tensorflow';
 import { type Checkpoint, openCheckpoint } from '../../model/checkpoint';
 import { ONNX_DTYPES, type OnnxDtype } from '../../model/onnx-dtype';
@@ -26,9 +26,14 @@ import { transformersJs } from '../support/js-pipelines';
  * every family. The trainer runs in this process, the other two in processes of their own.
  */
 const temporary = temporaryFolder('onnx');
-afterAll(() => fs.rmSync(temporary, { recursive: true }));
+/** Engine of infra/onnx, whose process stays for all calls. */
+const onnx = new Engine({ entry: require.resolve('../../infra/onnx/child') });
+afterAll(async () => {
+  await onnx.close();
+  fs.rmSync(temporary, { recursive: true });
+});
 const tf = loadTensorFlow('cpu');
-const options = { batchSize: 8, maxLength: 512, device: 'cpu' as const };
+const options = { batchSize: 8, maxLength: 512, device: 'cpu' as const, threads: 1 };
 const DATA = path.join(FIXTURES, 'tiny-data');
 const SENTENCES: DataSource = { path: path.join(DATA, 'dev.tsv'), textColumns: ['sentence'] };
 const PAIRS: DataSource = { path: path.join(DATA, 'pairs.tsv'), textColumns: ['text_a', 'text_b'] };
@@ -106,7 +111,7 @@ async function exported(
     models = await publishOnnxFolder(out, dtypes, {
       write: async (folder, dtypes) => writeOnnxFiles({ checkpoint, delta: drawn, dtypes, folder, oneFileBytes }),
       reference: (rows) => resultOf(logits(tf, { model, delta, rows, options })),
-      answers: (folder, dtypes, rows) => resultOf(logitsOnnx({ folder, dtypes, rows, options })),
+      answers: (folder, dtypes, rows) => resultOf(onnx.call('logits', { folder, dtypes, rows, options })),
     });
   });
   return { model, delta, out, models, maxPositions };
@@ -126,9 +131,17 @@ async function predicted(events: AsyncGenerator<PredictEvent>): Promise<Predicti
   for await (const event of events) if (event.kind === 'rows') rows.push(...event.rows);
   return rows;
 }
-const byTrainer = ({ model, delta }: Exported, data: DataSource) =>
-  predicted(predict(tf, { model, delta, data, options }));
-const byOnnxruntime = ({ out }: Exported, data: DataSource) => predicted(predictOnnx({ model: out, data, options }));
+
+/** Predictions by delta and file: several tests compare with the same ones. */
+const ofTrainer = new Map<string, Promise<Prediction[]>>();
+function byTrainer({ model, delta }: Exported, data: DataSource): Promise<Prediction[]> {
+  const key = `${delta} ${data.path}`;
+  const known = ofTrainer.get(key) ?? predicted(predict(tf, { model, delta, data, options }));
+  ofTrainer.set(key, known);
+  return known;
+}
+const byOnnxruntime = ({ out }: Exported, data: DataSource) =>
+  predicted(onnx.call('predict', { model: out, data, options }));
 
 function expectClose(found: number[][], expected: number[][], bound = BOUNDS.fp32): void {
   expect(found.map((row) => row.length)).toEqual(expected.map((row) => row.length));
@@ -374,7 +387,7 @@ it("is checked on rows from one token to the limit, and is not written if its lo
       async write(folder, dtypes) {
         const rows = writeOnnxFiles({ checkpoint, delta, dtypes, folder });
         lengths.push(...rows.map(({ ids }) => ids.length));
-        right = await resultOf(logitsOnnx({ folder, dtypes, rows, options }));
+        right = await resultOf(onnx.call('logits', { folder, dtypes, rows, options }));
         return rows;
       },
       async reference() {

@@ -12,10 +12,12 @@ import path from 'node:path';
 import { env, pipeline } from '@huggingface/transformers';
 
 env.allowRemoteModels = false;
+/** The models are tiny, and threads would wait for each other. */
+const ONE_THREAD = { intraOpNumThreads: 1, interOpNumThreads: 1 };
 
 async function answerTo({ folder, dtype, task = 'text-classification', options, rows }) {
   env.localModelPath = path.dirname(folder);
-  const run = await pipeline(task, path.basename(folder), dtype && { dtype });
+  const run = await pipeline(task, path.basename(folder), { ...(dtype && { dtype }), session_options: ONE_THREAD });
   const pairs = rows[0].length > 1;
   const texts = rows.map(([text]) => text);
   const inputs = run.tokenizer(texts, {

@@ -47,12 +47,9 @@ const tf = loadTensorFlow();
 
 describe.each(cases.map((each) => [each.case, each] as const))('%s', (name, golden) => {
   test.each([
-    ['gates' as const, golden.rows.length],
-    ['gates' as const, 4],
-    ['gates' as const, 1],
-    ['squares' as const, golden.rows.length],
-    ['squares' as const, 3],
-  ])('has the %s of every head and sequence in batches of %i', async (ofHeads, batchSize) => {
+    ['gates' as const, [golden.rows.length, 4, 1]],
+    ['squares' as const, [golden.rows.length, 3]],
+  ])('has the %s of every head and sequence in batches of %j', async (ofHeads, batchSizes) => {
     const { scoring, head } = await prepare(name);
     const { checkpoint, outputs, objective, tokens } = scoring;
     const { layers, heads } = checkpoint.config;
@@ -62,10 +59,8 @@ describe.each(cases.map((each) => [each.case, each] as const))('%s', (name, gold
     const gradients = new SequenceGradients(tf, { checkpoint, layout, outputs, objective }, ofHeads, scoring.tune);
     const wanted = golden[ofHeads];
     const largest = Math.max(...wanted.flat(2).map(Math.abs));
-    for (const batch of evaluationBatches(
-      golden.rows.map(({ ids }) => ids.length),
-      batchSize,
-    )) {
+    const lengths = golden.rows.map(({ ids }) => ids.length);
+    for (const batch of batchSizes.flatMap((size) => [...evaluationBatches(lengths, size)])) {
       const rows = Array.from(batch, (row) => golden.rows[row]);
       const targets = rows.map(({ label }) => targetOf(label, objective.problem));
       const found = gradients.at(initial, tokens.batch(rows), targets);

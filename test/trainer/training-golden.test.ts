@@ -66,8 +66,15 @@ function relative(actual: ArrayLike<number>, expected: ArrayLike<number>): numbe
 it('finds the golden cases', () => expect(cases.length).toBeGreaterThanOrEqual(23));
 
 describe.each(cases)('%s', (name) => {
-  it('has logits, loss and every gradient of the float64 oracle', async () => {
-    const { golden, stored, tuning, made, program, prefix, labels } = await prepare(name);
+  // One graph for both tests: the first one changes no parameter.
+  let prepared: Awaited<ReturnType<typeof prepare>>;
+  beforeAll(async () => {
+    prepared = await prepare(name);
+  });
+  afterAll(() => prepared.program.close());
+
+  it('has logits, loss and every gradient of the float64 oracle', () => {
+    const { golden, stored, tuning, made, program, prefix, labels } = prepared;
     const perToken = golden.problemType === 'token_classification';
     expect(tuning.products?.toSorted((a, b) => (a.module < b.module ? -1 : 1))).toEqual(golden.products);
     const before = tf.getNumOfTensors();
@@ -97,11 +104,10 @@ describe.each(cases)('%s', (name) => {
       const { values } = views.get(key.slice('gradient/'.length))!;
       expect(relative(values, stored.float32(key))).toBeLessThan(1e-4);
     }
-    program.close();
   });
 
-  it("takes the oracle's twenty steps", async () => {
-    const { golden, stored, made, program, prefix, labels } = await prepare(name);
+  it("takes the oracle's twenty steps", () => {
+    const { golden, stored, made, program, prefix, labels } = prepared;
     const schedule = { ...golden.options, seed: 0 };
     const training = new Training(program, schedule);
     const before = tf.getNumOfTensors();
@@ -113,6 +119,5 @@ describe.each(cases)('%s', (name) => {
     for (const [key, { values }] of made.layout.views(program.read().parameters)) {
       expect(relative(values, stored.float32(`final/${key}`))).toBeLessThan(1e-3);
     }
-    program.close();
   });
 });
