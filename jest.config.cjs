@@ -21,7 +21,7 @@ module.exports = {
     '/node_modules/(?!(.*/)?(hyparquet|hyparquet-compressors|hysnappy|fzstd|otlp-exporter-base)/)',
   ],
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
-  // A test that waits for a process or a timer leaves a quarter of two workers' cores idle.
-  maxWorkers: 3,
+  // Tests that wait for a process or a timer leave a quarter of the cores idle with 100 %.
+  maxWorkers: '150%',
   testTimeout: 120_000,
 };
