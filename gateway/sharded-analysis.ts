@@ -70,7 +70,7 @@ async function* inOnePiece(
   { analyzer, attempt }: Analyzing,
   signal: AbortSignal,
 ): AsyncGenerator<StageProgress, HeadReport> {
-  for await (const { event } of analyzer.stream(analyze, request, { signal, attempt, model: request.model })) {
+  for await (const { event } of analyzer.stream(analyze, request, { signal, attempt })) {
     if (event.case === 'progress') yield progressOf(event.value);
     if (event.case === 'report') return event.value;
   }
@@ -88,7 +88,7 @@ async function* inShards(
     const progress = new ShardsProgress(count);
     const over = new AbortController();
     const until = AbortSignal.any([signal, over.signal]);
-    const settings = { signal: until, attempt, model: request.model };
+    const settings = { signal: until, attempt };
     const measured = (index: number) =>
       elsewhere(until, async () => {
         const whole = { ...request, shard: { index, count } };
