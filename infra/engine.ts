@@ -83,13 +83,9 @@ export class Engine {
     return this.child?.ended ? undefined : this.child?.pid;
   }
 
-  /**
-   * Starts the child, so that it loads its modules before the first call.
-   *
-   * @param wanted as of {@link Engine.call}
-   */
-  start(wanted?: ChildFor): void {
-    if (!this.child && !this.closed) this.launch(wanted);
+  /** Starts the child, so that it loads its modules before the first call. */
+  start(): void {
+    if (!this.child && !this.closed) this.launch();
   }
 
   /**
@@ -118,6 +114,17 @@ export class Engine {
       this.rest();
       over();
     }
+  }
+
+  /**
+   * Ends the child after all earlier calls, which frees its memory. The next call starts another
+   * one.
+   */
+  async release(): Promise<void> {
+    const over = await this.begin('release');
+    this.end();
+    await this.gone;
+    over();
   }
 
   /**

@@ -35,9 +35,10 @@ export async function* jobInFolder(
   const resume = rules.resume === true;
   const engines = new LocalEngines();
   try {
-    // A resumed job may need none of them.
-    if (!resume) engines.start(spec);
+    // A resumed job may need neither.
+    if (!resume) engines.analyzer.start();
     const inputs = await checkInputs(spec);
+    if (!resume) engines.prepareTrainer(spec);
     const leave = makeFolder(out, rules, JOB_RESULTS);
     try {
       const place = new FolderPlace(out, resultKeys(spec, inputs), inputs.model.weights, resume);

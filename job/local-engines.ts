@@ -13,9 +13,8 @@ export class LocalEngines {
   readonly trainer = trainerEngine();
   readonly report = reportEngine();
 
-  /** Starts the children of the first stages. */
-  start({ model, training }: JobSpec): void {
-    this.analyzer.start();
+  /** Loads TensorFlow and the base in the trainer's child. */
+  prepareTrainer({ model, training }: JobSpec): void {
     void prepare(this.trainer, { model, options: training });
   }
 

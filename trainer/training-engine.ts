@@ -16,7 +16,7 @@ import { StageMeter, type StageProgress } from '../foundation/progress';
 import { type HeadScores, isScoreStrategy } from '../heads/scores';
 import { type ChildFor, callEngine, Engine, type EngineOptions, type ProcessOptions } from '../infra/engine';
 import { evaluateOnnx, logitsOnnx, predictOnnx } from '../infra/onnx/onnx-engine';
-import { trainerEnvironment } from '../infra/tensorflow';
+import { mayUseGpu, trainerEnvironment } from '../infra/tensorflow';
 import type { LogitsRequest } from './inference';
 import type { PrepareRequest } from './prepare';
 import type { ScoringCost } from './scoring-calibration';
@@ -41,7 +41,8 @@ const CHECK_BATCH_SIZE = 8;
 
 /**
  * Calls the trainer's engine. The environment of its child sets threads and precision; an export
- * uses the defaults, or any child.
+ * uses the defaults, or any child. A call that may use a GPU has a child of its own, whose end frees
+ * the GPU's memory for other processes.
  */
 function call<Event, Result>(
   method: string,
@@ -50,13 +51,14 @@ function call<Event, Result>(
   { engine, ...options }: TrainerProcess = {},
 ): AsyncGenerator<Event, Result> {
   const wanted = 'options' in request ? childFor(request) : undefined;
-  if (engine) return engine.call(method, request, signal, wanted);
+  const stays = !('options' in request && mayUseGpu(request.options.device));
+  if (engine && stays) return engine.call(method, request, signal, wanted);
   const entry = require.resolve('./child');
   return callEngine({ entry, method, request, env: wanted?.env ?? {}, signal, ...options });
 }
 
 /** Child for a request: TensorFlow reads its settings once, when the process loads it. */
-export function childFor({ model, options }: Pick<Request, 'model' | 'options'>): ChildFor {
+function childFor({ model, options }: Pick<Request, 'model' | 'options'>): ChildFor {
   const { device = 'auto', threads, precision } = options;
   return { env: trainerEnvironment(threads, precision), subject: `${device} ${path.resolve(model)}` };
 }
@@ -66,6 +68,7 @@ export function childFor({ model, options }: Pick<Request, 'model' | 'options'>)
  * them there. An error is left to that call.
  */
 export async function prepare(engine: Engine, request: PrepareRequest, signal?: AbortSignal): Promise<void> {
+  if (mayUseGpu(request.options.device)) return;
   const loading = engine.call<never, void>('prepare', request, signal, childFor(request));
   await resultOf(loading).catch(() => {});
 }
@@ -142,7 +145,9 @@ export async function* exportModel(
   if (format !== 'onnx') {
     return yield* call<StageProgress, ExportResult>('merge', { format, model, delta, dtype, out }, signal, process);
   }
-  const { engine: _, ...options } = process;
+  const { engine, ...options } = process;
+  // The memory may not suffice for its base beside the processes of the check.
+  await engine?.release();
   const progress = new StageMeter('export', 1, 'folders');
   yield progress.at(0);
   const inference = { batchSize: CHECK_BATCH_SIZE, device: 'cpu' as const };

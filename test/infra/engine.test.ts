@@ -269,6 +269,14 @@ describe('an engine that stays', () => {
     expect([first, second, third].map(([, pid]) => running(pid as number))).toEqual([false, false, true]);
   });
 
+  it('frees its memory if asked, after the calls so far', async () => {
+    const engine = started();
+    const running = selfOf(engine);
+    await engine.release();
+    expect(engine.pid).toBeUndefined();
+    expect((await selfOf(engine)).pid).not.toBe((await running).pid);
+  });
+
   it('is usable after a cancelled call', async () => {
     const engine = started();
     const controller = new AbortController();

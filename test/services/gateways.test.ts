@@ -93,8 +93,8 @@ test('each gateway shows, cancels and finishes the jobs of the other', async () 
 test('the trainers get jobs by base, and the second job on a base gets the graph of the first', async () => {
   const [, gateway] = clients;
   const ran = async (base: string) => {
-    const training = { ...SHORT.training, epochs: 1 };
-    const jobId = await createJob(gateway, { ...SHORT, model: path.join(FIXTURES, base), training });
+    const spec = { ...SHORT, model: path.join(FIXTURES, base), training: { epochs: 1, batchSize: 8, maxLength: 48 } };
+    const jobId = await createJob(gateway, spec as Spec);
     await follow(gateway, jobId);
     const { traceId } = await getJob(gateway, jobId);
     const [load] = await until(
