@@ -30,7 +30,7 @@ const JOB = `
   })();
 `;
 
-/** Measures the time until a command ends or prints its first line, and a small job's fixed cost. */
+/** Measures the time until a command ends or prints its first line, and a job's fixed cost. */
 export async function benchStart(model: string, cola: string, rounds: number): Promise<void> {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-bench-'));
   const hifi = (...args: string[]) => watched(process.execPath, [COMMAND, ...args]);

@@ -26,8 +26,9 @@ type Request = TrainRequest | EvaluateRequest | AblationRequest | LogitsRequest 
 /** Process of a call: one of its own, or that of an engine. */
 export interface TrainerProcess extends ProcessOptions {
   /**
-   * Engine whose child runs the call and stays, with what it has loaded, for the next call on the
-   * same base with the same settings; see {@link trainerEngine}. Default: a child of the call's own.
+   * Engine whose child runs the call. After a result it stays, with what it has loaded, for the
+   * next call on the same base with the same settings; see {@link trainerEngine}. Default: a child
+   * of the call's own.
    */
   engine?: Engine;
 }
@@ -41,8 +42,8 @@ const CHECK_BATCH_SIZE = 8;
 
 /**
  * Calls the trainer's engine. The environment of its child sets threads and precision; an export
- * uses the defaults, or any child. A call that may use a GPU has a child of its own, whose end frees
- * the GPU's memory for other processes.
+ * uses the defaults, or any child. A call that may use a GPU has a child of its own, whose end
+ * frees the GPU's memory for other processes.
  */
 function call<Event, Result>(
   method: string,
@@ -52,9 +53,24 @@ function call<Event, Result>(
 ): AsyncGenerator<Event, Result> {
   const wanted = 'options' in request ? childFor(request) : undefined;
   const stays = !('options' in request && mayUseGpu(request.options.device));
-  if (engine && stays) return engine.call(method, request, signal, wanted);
+  if (engine && stays) return released(engine, engine.call<Event, Result>(method, request, signal, wanted));
   const entry = require.resolve('./child');
   return callEngine({ entry, method, request, env: wanted?.env ?? {}, signal, ...options });
+}
+
+/** Ends the engine's child after a call without a result: cancelled, failed or left by its reader. */
+async function* released<Event, Result>(
+  engine: Engine,
+  call: AsyncGenerator<Event, Result>,
+): AsyncGenerator<Event, Result> {
+  let ended = false;
+  try {
+    const result = yield* call;
+    ended = true;
+    return result;
+  } finally {
+    if (!ended) await engine.release().catch(() => {});
+  }
 }
 
 /** Child for a request: TensorFlow reads its settings once, when the process loads it. */

@@ -43,10 +43,11 @@ export interface Room {
 
 /**
  * All processes of a service. Each call goes to a healthy one: the one that has the job's files, a
- * free one that was last called for the same model, else the one with the fewest calls, round
- * robin; workers without a model come first, so that the others keep theirs. A worker that is busy or away is skipped for the next one; if all are busy, the call waits
- * for the first that is free. A call that has answered fails with its worker: its caller decides if
- * it can be repeated.
+ * free one that was last called for the same model, or else the one with the fewest calls, round
+ * robin. Of these a worker without a model comes first, so that the others keep theirs. A worker
+ * that is busy or away is skipped for the next one; if all are busy, the call waits for the first
+ * that is free. A call that has answered fails with its worker: its caller decides if it can be
+ * repeated.
  */
 export class Workers implements Calls, Room {
   private readonly all = new Map<string, Worker>();
