@@ -15,7 +15,7 @@ const JOB_ROWS = 200;
  * and of its evaluation. Arguments: library, model, rows, folder of the results.
  */
 const JOB = `
-  const [library, model, train, out] = process.argv.slice(1);
+  const [library, model, train, out] = process.argv.slice(2);
   const { runJob } = require(library);
   (async () => {
     let last, steps, evaluation;
@@ -40,9 +40,11 @@ export async function benchStart(model: string, cola: string, rounds: number): P
   const rows = path.join(folder, 'rows.tsv');
   const lines = fs.readFileSync(path.join(cola, 'train.tsv'), 'utf8').split('\n').slice(0, JOB_ROWS);
   fs.writeFileSync(rows, `${lines.join('\n')}\n`);
+  const job = path.join(folder, 'job.cjs');
+  fs.writeFileSync(job, JOB);
   const fixedCost = async () => {
     const library = path.join(__dirname, '../dist/index.js');
-    const { seconds, stdout } = await watched(process.execPath, ['-e', JOB, library, model, rows, fresh()]);
+    const { seconds, stdout } = await watched(process.execPath, [job, library, model, rows, fresh()]);
     const { steps, evaluation } = JSON.parse(stdout) as { steps: number; evaluation: number };
     return seconds - steps - evaluation;
   };
