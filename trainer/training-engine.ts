@@ -58,7 +58,7 @@ function call<Event, Result>(
   return callEngine({ entry, method, request, env: wanted?.env ?? {}, signal, ...options });
 }
 
-/** Ends the engine's child after a call without a result: cancelled, failed or left by its reader. */
+/** Ends the engine's child after a call without a result, cancelled, failed or left early. */
 async function* released<Event, Result>(
   engine: Engine,
   call: AsyncGenerator<Event, Result>,
