@@ -54,6 +54,11 @@ export class AnalyzerEngine {
     return this.engine.pid;
   }
 
+  /** Starts the child; see {@link Engine.start}. */
+  start(): void {
+    this.engine.start();
+  }
+
   /** Runs `pipeline.analyze`; see {@link Engine.call}. */
   analyze(request: AnalyzeRequest, signal?: AbortSignal): AsyncGenerator<AnalysisEvent, HeadReport> {
     return this.engine.call('analyze', request, signal);

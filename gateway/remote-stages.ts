@@ -71,7 +71,11 @@ export function remoteStages(attempt: CallAttempt, workers: Workers, place: Reco
       const options = scoreMessage({ samples, ...scoringOf(spec) });
       const request = { model, train, strategy: selection.strategy, options };
       let scores: HeadScores | undefined;
-      for await (const { event } of trainer.stream(TrainerService.method.scoreHeads, request, { signal, attempt })) {
+      for await (const { event } of trainer.stream(TrainerService.method.scoreHeads, request, {
+        signal,
+        attempt,
+        model,
+      })) {
         if (event.case === 'progress') yield progressOf(event.value);
         if (event.case !== 'scores') continue;
         const scored = scoresOf(event.value);
@@ -91,7 +95,7 @@ export function remoteStages(attempt: CallAttempt, workers: Workers, place: Reco
       const options = trainingMessage(training);
       const request = { runId: attempt.job, model, train, dev, mask: maskMessage(mask), options };
       let metrics: TrainMetrics | undefined;
-      for await (const { event } of trainer.stream(TrainerService.method.train, request, { signal, attempt })) {
+      for await (const { event } of trainer.stream(TrainerService.method.train, request, { signal, attempt, model })) {
         if (event.case === 'progress') yield progressOf(event.value);
         if (event.case === 'epoch') yield { kind: 'epoch', epoch: epochOf(event.value) };
         if (event.case === 'checkpoint') yield { kind: 'checkpoint', step: event.value.step };
@@ -117,7 +121,7 @@ export function remoteStages(attempt: CallAttempt, workers: Workers, place: Reco
       const rows = { train, dev, options: trainingMessage(training) };
       const request = { model, delta, format, ...(format === 'onnx' && { ...rows, onnxDtypes: [...onnxDtypes] }) };
       let result: ExportResult | undefined;
-      for await (const { event } of trainer.stream(TrainerService.method.export, request, { signal, attempt })) {
+      for await (const { event } of trainer.stream(TrainerService.method.export, request, { signal, attempt, model })) {
         if (event.case !== 'result') continue;
         const { artifacts, notes, onnx } = event.value;
         for (const artifact of artifacts) await put(artifact);

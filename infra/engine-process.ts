@@ -38,6 +38,8 @@ export class EngineProcess {
   /** Reason for which it was killed; takes precedence over its own end. */
   private killReason: string | undefined;
   private output = '';
+  /** True during a call. */
+  private busy = false;
   private readonly waker = new Waker();
   /** Folder of the child's temporary files, removed when the child ends in any way. */
   private readonly temporary: TemporaryFolder;
@@ -61,6 +63,7 @@ export class EngineProcess {
     child.stderr?.setEncoding('utf8').on('data', keep);
     child.on('message', (message) => {
       this.inbox.push(message as FromChild);
+      if ((message as FromChild).type !== 'event') this.busy = false;
       this.waker.wake();
     });
     this.gone = new Promise((resolve) => {
@@ -91,6 +94,7 @@ export class EngineProcess {
   /** Starts a call. Output that the child wrote before does not belong to it. */
   begin(id: number, method: string, request: unknown): void {
     this.output = '';
+    this.busy = true;
     this.send({ type: 'call', id, method, request });
   }
 
@@ -114,9 +118,13 @@ export class EngineProcess {
     return this.inbox.shift();
   }
 
-  /** Ends the child: by a message, and after `graceMs` by a kill. */
+  /**
+   * Ends the child: during a call by a message, and after `graceMs` by a kill. A child without a
+   * call has nothing to save.
+   */
   async stop(graceMs: number): Promise<void> {
-    this.send({ type: 'end' });
+    if (!this.busy) this.kill();
+    else this.send({ type: 'end' });
     const timer = setTimeout(() => this.kill(), graceMs);
     await this.gone;
     clearTimeout(timer);

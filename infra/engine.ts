@@ -24,6 +24,14 @@ export interface EngineOptions extends StartOptions, ProcessOptions {
   idleMs?: number;
 }
 
+/** Child in which a call runs; a child for another one is replaced before the call. */
+export interface ChildFor {
+  /** Further variables of the child's environment. */
+  env?: Record<string, string>;
+  /** Subject of the calls, whose data the child may hold in memory: a model and its device. */
+  subject?: string;
+}
+
 /** Call of a method in its own child process. */
 export interface EngineCall extends Omit<EngineOptions, 'idleMs'> {
   method: string;
@@ -58,6 +66,8 @@ export async function* callEngine<Event, Result>(call: EngineCall): AsyncGenerat
 /** Engine whose child process stays for the next call, with everything that it has loaded. */
 export class Engine {
   private child: EngineProcess | undefined;
+  /** What the child was started for, as text. */
+  private childFor = '';
   /** Settles when all earlier calls are over. */
   private turn: Promise<void> = Promise.resolve();
   /** Settles when all children that should end have ended. */
@@ -73,24 +83,48 @@ export class Engine {
     return this.child?.ended ? undefined : this.child?.pid;
   }
 
+  /** Starts the child, so that it loads its modules before the first call. */
+  start(): void {
+    if (!this.child && !this.closed) this.launch();
+  }
+
   /**
    * Runs one method and yields its events in order. One call runs at a time, others wait. A child
    * is started if there is none, and stays. After a cancelled call it stays if it ended the call
    * within `graceMs`.
    *
+   * @param wanted child in which it runs. Default: any
    * @returns the method's result
    * @throws HifiError the method's own error with its code; CANCELLED when `signal` aborts;
    *   ENGINE_LOST when the child dies (with the signal or exit code and its last line), when it is
    *   silent for too long, and when the engine is closed
    */
-  async *call<Event, Result>(method: string, request: unknown, signal?: AbortSignal): AsyncGenerator<Event, Result> {
+  async *call<Event, Result>(
+    method: string,
+    request: unknown,
+    signal?: AbortSignal,
+    wanted?: ChildFor,
+  ): AsyncGenerator<Event, Result> {
     const over = await this.begin(method, signal);
     try {
-      return yield* this.run<Event, Result>(this.running(), method, request, signal);
+      const child = await this.running(wanted);
+      if (this.closed) throw closed(method);
+      return yield* this.run<Event, Result>(child, method, request, signal);
     } finally {
       this.rest();
       over();
     }
+  }
+
+  /**
+   * Ends the child after all earlier calls, which frees its memory. The next call starts another
+   * one.
+   */
+  async release(): Promise<void> {
+    const over = await this.begin('release');
+    this.end();
+    await this.gone;
+    over();
   }
 
   /**
@@ -123,10 +157,23 @@ export class Engine {
     }
   }
 
-  /** Returns the child; starts one if none is running. */
-  private running(): EngineProcess {
+  /**
+   * Returns the child; starts one if none is running, or after the end of one for something else:
+   * the memory may not suffice for both.
+   */
+  private async running(wanted?: ChildFor): Promise<EngineProcess> {
     clearTimeout(this.idle);
-    if (this.child === undefined || this.child.ended) this.child = new EngineProcess(this.options);
+    if (this.child && wanted && this.childFor !== JSON.stringify(wanted)) {
+      this.end();
+      await this.gone;
+    }
+    return this.child && !this.child.ended ? this.child : this.launch(wanted);
+  }
+
+  private launch(wanted: ChildFor = {}): EngineProcess {
+    const { env } = this.options;
+    this.childFor = JSON.stringify(wanted);
+    this.child = new EngineProcess({ ...this.options, env: { ...env, ...wanted.env } });
     return this.child;
   }
 

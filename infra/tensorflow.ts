@@ -95,8 +95,14 @@ export function loadTensorFlow(device: 'auto' | 'cpu' | 'cuda' = 'cpu'): TensorF
   }
 }
 
+const PACKAGES = { cpu: '@tensorflow/tfjs-node', cuda: '@tensorflow/tfjs-node-gpu' };
+
+/** True if a process that loads TensorFlow for this device may take a GPU's memory. */
+export const mayUseGpu = (device: 'auto' | 'cpu' | 'cuda' = 'auto'): boolean =>
+  device !== 'cpu' && findPackage(PACKAGES.cuda) !== undefined;
+
 function load(device: 'cpu' | 'cuda'): TensorFlow {
-  const name = device === 'cuda' ? '@tensorflow/tfjs-node-gpu' : '@tensorflow/tfjs-node';
+  const name = PACKAGES[device];
   try {
     const found = findPackage(name);
     if (!found) throw new Error(`${name} is not installed`);

@@ -8,6 +8,7 @@ import { writeJson } from './files';
 import { FolderPlace, forgetResults, resultKeys } from './folder-results';
 import { checkInputs } from './inputs';
 import { type JobEvent, type JobResult, type JobSpec, runJob } from './job';
+import { LocalEngines } from './local-engines';
 import { localStages } from './local-stages';
 import { checkFolder, makeFolder, type OutRules } from './out';
 import { JOB_RESULTS, TRAINING_RESULTS } from './own-folders';
@@ -31,14 +32,22 @@ export async function* jobInFolder(
   signal: AbortSignal = new AbortController().signal,
 ): AsyncGenerator<JobEvent, JobResult> {
   checkFolder(out, rules, JOB_RESULTS);
-  const inputs = await checkInputs(spec);
-  const leave = makeFolder(out, rules, JOB_RESULTS);
   const resume = rules.resume === true;
+  const engines = new LocalEngines();
   try {
-    const place = new FolderPlace(out, resultKeys(spec, inputs), inputs.model.weights, resume);
-    return yield* runJob(spec, localStages(out, resume, asked), place, signal);
+    // A resumed job may need neither.
+    if (!resume) engines.analyzer.start();
+    const inputs = await checkInputs(spec);
+    if (!resume) engines.prepareTrainer(spec);
+    const leave = makeFolder(out, rules, JOB_RESULTS);
+    try {
+      const place = new FolderPlace(out, resultKeys(spec, inputs), inputs.model.weights, resume);
+      return yield* runJob(spec, localStages(out, resume, asked, engines), place, signal);
+    } finally {
+      leave();
+    }
   } finally {
-    leave();
+    await engines.close();
   }
 }
 

@@ -117,7 +117,7 @@ export class Weights {
    */
   async sha256(): Promise<string> {
     const hashes: string[] = [];
-    for (const file of this.files) hashes.push(await sha256OfFile(file.path));
+    for (const file of this.files) hashes.push(await knownSha256(file.path));
     return this.sharded ? sha256OfShards(hashes) : hashes[0];
   }
 
@@ -129,6 +129,18 @@ export class Weights {
   close(): void {
     for (const file of this.files) file.close();
   }
+}
+
+/** SHA-256 of files by their state, which differs for a changed file. */
+const known = new Map<string, string>();
+
+/** SHA-256 of a file, which a process computes once as long as the file does not change. */
+async function knownSha256(file: string): Promise<string> {
+  const { dev, ino, size, mtimeNs, ctimeNs } = fs.statSync(file, { bigint: true });
+  const state = [dev, ino, size, mtimeNs, ctimeNs].join();
+  const sha256 = known.get(state) ?? (await sha256OfFile(file));
+  known.set(state, sha256);
+  return sha256;
 }
 
 /**

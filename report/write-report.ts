@@ -1,6 +1,18 @@
-import { follow } from '../foundation/follow';
-import { callEngine } from '../infra/engine';
+import { resultOf } from '../foundation/follow';
+import { Engine, type ProcessOptions } from '../infra/engine';
 import type { ReportParts } from './parts';
+
+/** Engine whose child draws reports. */
+export const reportEngine = (options: ProcessOptions = {}) =>
+  new Engine({ entry: require.resolve('./child'), ...options });
+
+/** Writes a report in an engine's child; see {@link writeReportInChild}. */
+export const drawReport = (
+  engine: Engine,
+  folder: string,
+  parts: ReportParts,
+  signal?: AbortSignal,
+): Promise<string[]> => resultOf(engine.call<never, string[]>('writeReport', { folder, parts }, signal));
 
 /**
  * Writes report.html, and to `report/` its charts as SVG and their numbers as CSV and JSON. Removes
@@ -22,6 +34,10 @@ export async function writeReportInChild(
   signal?: AbortSignal,
   options?: { nice?: number; silenceMs?: number },
 ): Promise<string[]> {
-  const call = { entry: require.resolve('./child'), method: 'writeReport', request: { folder, parts }, signal };
-  return follow(callEngine<never, string[]>({ ...call, ...options }), () => {});
+  const engine = reportEngine(options);
+  try {
+    return await drawReport(engine, folder, parts, signal);
+  } finally {
+    await engine.close();
+  }
 }

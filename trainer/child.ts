@@ -8,21 +8,31 @@ import { requireBfloat16 } from '../infra/bfloat16';
 import { serveEngine } from '../infra/engine-child';
 import { loadTensorFlow } from '../infra/tensorflow';
 import { ablate, evaluate, type LogitsRequest, logits, predict } from './inference';
+import { keepingGraph } from './kept-graph';
 import { train } from './pipeline';
+import { type PrepareRequest, prepare } from './prepare';
 import { scoreHeads } from './score';
 import { calibrateScoring } from './scoring-calibration';
+import type { TensorFlow } from './session';
 import { calibrate } from './training-calibration';
 
-function tensorFlow({
-  options: { device, precision },
-}: TrainRequest | EvaluateRequest | LogitsRequest | ScoreRequest | CalibrateRequest) {
-  if (precision !== 'bf16') return loadTensorFlow(device);
-  requireBfloat16(device ?? 'auto');
-  return loadTensorFlow('cpu');
+type Request = TrainRequest | EvaluateRequest | LogitsRequest | ScoreRequest | CalibrateRequest | PrepareRequest;
+
+/** The process's TensorFlow; all its calls are for one device. */
+let loaded: TensorFlow | undefined;
+
+function tensorFlow({ options: { device, precision } }: Request): TensorFlow {
+  if (precision === 'bf16') requireBfloat16(device ?? 'auto');
+  loaded ??= keepingGraph(loadTensorFlow(precision === 'bf16' ? 'cpu' : device));
+  return loaded;
 }
 
 /** The trainer's engine: the one process that loads TensorFlow. */
 serveEngine({
+  prepare(request: PrepareRequest) {
+    tensorFlow(request);
+    return prepare(request);
+  },
   train: (request: TrainRequest, signal) => train(tensorFlow(request), request, signal),
   scoreHeads: (request: ScoreRequest, signal) => scoreHeads(tensorFlow(request), request, signal),
   calibrate: (request: CalibrateRequest, signal) => calibrate(tensorFlow(request), request, signal),

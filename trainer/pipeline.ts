@@ -4,6 +4,7 @@ import { windowOptions } from '../data/word-windows';
 import { countsOf } from '../delta/slices';
 import { type TrainEvent, type TrainMetrics, type TrainRequest, trainOptions } from '../delta/training-options';
 import { within } from '../foundation/errors';
+import { resetPeakResidentBytes } from '../foundation/process-memory';
 import { clock, intervalSince } from '../foundation/progress';
 import { checkedMask } from '../heads/mask';
 import { openCheckpoint } from '../model/checkpoint';
@@ -32,6 +33,7 @@ export async function* train(
   const options = trainOptions(given.options);
   const request = { ...given, options };
   checkDevice(tf, options.device);
+  resetPeakResidentBytes();
   const began = clock();
   const checkpoint = await within('model', () => openCheckpoint(request.model, request.modelName));
   try {
@@ -50,7 +52,7 @@ export async function* train(
     for (const message of warnings) yield { kind: 'warning', message };
     const run = new Run(tf, checkpoint, inputs, request, signal);
     try {
-      yield intervalSince(began, 'load');
+      yield intervalSince(began, 'load', { graph: (tf.graphUses ?? 1) > 1 ? 'kept' : 'new' });
       yield* run.evaluated();
       if (!run.trained) {
         yield* run.prepare();

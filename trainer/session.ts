@@ -24,6 +24,8 @@ export interface TensorFlow {
   loadSavedModel(folder: string, tags: string): number;
   runSavedModel(id: number, inputs: number[], inputNames: string, outputNames: string): { id: number }[];
   deleteSavedModel(id: number): void;
+  /** Number of sessions that have had the last graph, if graphs are kept; see `keepingGraph`. */
+  readonly graphUses?: number;
 }
 
 /** Device on which TensorFlow computes. */

@@ -1,3 +1,4 @@
+import * as path from 'node:path';
 import type { Encoded } from '../data/batches';
 import type { Ablation, AblationRequest } from '../delta/ablation';
 import type { MergeRequest, OnnxFilesRequest } from '../delta/export';
@@ -10,45 +11,90 @@ import type { ScoreEvent, ScoreRequest } from '../delta/score-options';
 import type { CalibrateRequest, TrainingCost } from '../delta/training-cost';
 import type { TrainEvent, TrainMetrics, TrainRequest } from '../delta/training-options';
 import { invalidInput } from '../foundation/errors';
-import { follow } from '../foundation/follow';
+import { resultOf } from '../foundation/follow';
 import { StageMeter, type StageProgress } from '../foundation/progress';
 import { type HeadScores, isScoreStrategy } from '../heads/scores';
-import { callEngine, type ProcessOptions } from '../infra/engine';
+import { type ChildFor, callEngine, Engine, type EngineOptions, type ProcessOptions } from '../infra/engine';
 import { evaluateOnnx, logitsOnnx, predictOnnx } from '../infra/onnx/onnx-engine';
-import { trainerEnvironment } from '../infra/tensorflow';
+import { mayUseGpu, trainerEnvironment } from '../infra/tensorflow';
 import type { LogitsRequest } from './inference';
+import type { PrepareRequest } from './prepare';
 import type { ScoringCost } from './scoring-calibration';
 
 type Request = TrainRequest | EvaluateRequest | AblationRequest | LogitsRequest | ScoreRequest | CalibrateRequest;
+
+/** Process of a call: one of its own, or that of an engine. */
+export interface TrainerProcess extends ProcessOptions {
+  /**
+   * Engine whose child runs the call. After a result it stays, with what it has loaded, for the
+   * next call on the same base with the same settings; see {@link trainerEngine}. Default: a child
+   * of the call's own.
+   */
+  engine?: Engine;
+}
+
+/** Engine whose child stays after a call. At most one child runs, for one base and its settings. */
+export const trainerEngine = (options: Omit<EngineOptions, 'entry' | 'env'> = {}) =>
+  new Engine({ entry: require.resolve('./child'), ...options });
 
 /** Rows per batch in the check of an ONNX folder, which has few rows of any length. */
 const CHECK_BATCH_SIZE = 8;
 
 /**
- * Calls the trainer's engine. Its environment sets threads and precision; an export uses the
- * defaults.
+ * Calls the trainer's engine. The environment of its child sets threads and precision; an export
+ * uses the defaults, or any child. A call that may use a GPU has a child of its own, whose end
+ * frees the GPU's memory for other processes.
  */
-const call = <Event, Result>(
+function call<Event, Result>(
   method: string,
   request: Request | MergeRequest | OnnxFilesRequest,
   signal?: AbortSignal,
-  options?: ProcessOptions,
-) =>
-  callEngine<Event, Result>({
-    entry: require.resolve('./child'),
-    method,
-    request,
-    env: 'options' in request ? trainerEnvironment(request.options.threads, request.options.precision) : {},
-    signal,
-    ...options,
-  });
+  { engine, ...options }: TrainerProcess = {},
+): AsyncGenerator<Event, Result> {
+  const wanted = 'options' in request ? childFor(request) : undefined;
+  const stays = !('options' in request && mayUseGpu(request.options.device));
+  if (engine && stays) return released(engine, engine.call<Event, Result>(method, request, signal, wanted));
+  const entry = require.resolve('./child');
+  return callEngine({ entry, method, request, env: wanted?.env ?? {}, signal, ...options });
+}
+
+/** Ends the engine's child after a call without a result, cancelled, failed or left early. */
+async function* released<Event, Result>(
+  engine: Engine,
+  call: AsyncGenerator<Event, Result>,
+): AsyncGenerator<Event, Result> {
+  let ended = false;
+  try {
+    const result = yield* call;
+    ended = true;
+    return result;
+  } finally {
+    if (!ended) await engine.release().catch(() => {});
+  }
+}
+
+/** Child for a request: TensorFlow reads its settings once, when the process loads it. */
+function childFor({ model, options }: Pick<Request, 'model' | 'options'>): ChildFor {
+  const { device = 'auto', threads, precision } = options;
+  return { env: trainerEnvironment(threads, precision), subject: `${device} ${path.resolve(model)}` };
+}
+
+/**
+ * Loads TensorFlow and a base in an engine's child, so that the next call with these settings finds
+ * them there. An error is left to that call.
+ */
+export async function prepare(engine: Engine, request: PrepareRequest, signal?: AbortSignal): Promise<void> {
+  if (mayUseGpu(request.options.device)) return;
+  const loading = engine.call<never, void>('prepare', request, signal, childFor(request));
+  await resultOf(loading).catch(() => {});
+}
 
 /** Fine-tunes in a child process; see `train` in `pipeline.ts`. */
-export const train = (request: TrainRequest, signal?: AbortSignal, options?: ProcessOptions) =>
+export const train = (request: TrainRequest, signal?: AbortSignal, options?: TrainerProcess) =>
   call<TrainEvent, TrainMetrics>('train', request, signal, options);
 
 /** Computes the scores that need gradients in a child process; see `scoreHeads` in `score.ts`. */
-export const scoreHeads = (request: ScoreRequest, signal?: AbortSignal, options?: ProcessOptions) =>
+export const scoreHeads = (request: ScoreRequest, signal?: AbortSignal, options?: TrainerProcess) =>
   call<ScoreEvent, HeadScores>('scoreHeads', request, signal, options);
 
 /**
@@ -73,7 +119,7 @@ export async function* calibrateTraining(
  * Evaluates a tuned model in a child process: TensorFlow's, or onnxruntime's for an exported ONNX
  * folder. See `evaluateModel`.
  */
-export const evaluate = (request: EvaluateRequest, signal?: AbortSignal, options?: ProcessOptions) =>
+export const evaluate = (request: EvaluateRequest, signal?: AbortSignal, options?: TrainerProcess) =>
   isExported(request)
     ? evaluateOnnx(request, signal, options)
     : call<StageProgress, EvaluateResult>('evaluate', request, signal, options);
@@ -82,7 +128,7 @@ export const evaluate = (request: EvaluateRequest, signal?: AbortSignal, options
  * Predicts with a tuned model in a child process: TensorFlow's, or onnxruntime's for an exported
  * ONNX folder. See `predictModel`.
  */
-export const predict = (request: EvaluateRequest, signal?: AbortSignal, options?: ProcessOptions) =>
+export const predict = (request: EvaluateRequest, signal?: AbortSignal, options?: TrainerProcess) =>
   isExported(request)
     ? predictOnnx(request, signal, options)
     : call<PredictEvent, void>('predict', request, signal, options);
@@ -109,26 +155,28 @@ const logits = (request: LogitsRequest, signal?: AbortSignal, options?: ProcessO
 export async function* exportModel(
   request: ExportRequest,
   signal?: AbortSignal,
-  options?: ProcessOptions,
+  process: TrainerProcess = {},
 ): AsyncGenerator<StageProgress, ExportResult> {
   const { format, model, delta, dtype, onnxDtypes = ['fp32'], evaluation, out } = request;
   if (format !== 'onnx') {
-    return yield* call<StageProgress, ExportResult>('merge', { format, model, delta, dtype, out }, signal, options);
+    return yield* call<StageProgress, ExportResult>('merge', { format, model, delta, dtype, out }, signal, process);
   }
+  const { engine, ...options } = process;
+  // The memory may not suffice for its base beside the processes of the check.
+  await engine?.release();
   const progress = new StageMeter('export', 1, 'folders');
   yield progress.at(0);
   const inference = { batchSize: CHECK_BATCH_SIZE, device: 'cpu' as const };
-  const result = <T>(events: AsyncGenerator<unknown, T>) => follow(events, () => {});
   const work: OnnxWork = {
     write: (folder, dtypes) =>
-      result(call<never, Encoded[]>('onnxFiles', { model, delta, dtypes, folder, out }, signal, options)),
-    reference: (rows) => result(logits({ model, delta, rows, options: inference }, signal, options)),
+      resultOf(call<never, Encoded[]>('onnxFiles', { model, delta, dtypes, folder, out }, signal, options)),
+    reference: (rows) => resultOf(logits({ model, delta, rows, options: inference }, signal, options)),
     answers: (folder, dtypes, rows) =>
-      result(logitsOnnx({ folder, dtypes, rows, options: inference }, signal, options)),
+      resultOf(logitsOnnx({ folder, dtypes, rows, options: inference }, signal, options)),
     ...(evaluation && {
       evaluate: async (folder, type) => {
         const request = { ...evaluation, model: folder, dtype: type };
-        const { metrics, loss } = await result(evaluateOnnx(request, signal, options));
+        const { metrics, loss } = await resultOf(evaluateOnnx(request, signal, options));
         return { ...metrics, loss };
       },
     }),

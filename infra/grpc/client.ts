@@ -39,6 +39,8 @@ export interface CallSettings {
   timeoutMs?: number;
   /** Attempt at a job that the call belongs to; see `latestAttempts`. */
   attempt?: CallAttempt;
+  /** Base that the worker may hold in memory from an earlier call; see `Workers`. */
+  model?: string;
   /** Refuses the call if the service is busy, instead of letting it wait. Default: false. */
   immediate?: boolean;
 }

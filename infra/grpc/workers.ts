@@ -25,6 +25,8 @@ interface Worker {
   healthy: boolean | undefined;
   /** Number of this process's open calls to it. */
   calls: number;
+  /** Model of the last call that it answered, which it may hold in memory. */
+  model?: string;
   /** Ends the health reports; the connection closes after the last call. */
   leaving: AbortController;
 }
@@ -40,10 +42,12 @@ export interface Room {
 }
 
 /**
- * All processes of a service. Each call goes to a healthy one, round robin, that has the fewest
- * calls. A worker that is busy or away is skipped for the next one; if all are busy, the call waits
- * for the first that is free. A call that has answered fails with its worker: its caller decides if
- * it can be repeated.
+ * All processes of a service. Each call goes to a healthy one: the one that has the job's files, a
+ * free one that was last called for the same model, or else the one with the fewest calls, round
+ * robin. Of these a worker without a model comes first, so that the others keep theirs. A worker
+ * that is busy or away is skipped for the next one; if all are busy, the call waits for the first
+ * that is free. A call that has answered fails with its worker: its caller decides if it can be
+ * repeated.
  */
 export class Workers implements Calls, Room {
   private readonly all = new Map<string, Worker>();
@@ -108,13 +112,13 @@ export class Workers implements Calls, Room {
   /** Makes a call to the first worker that takes it. @throws RpcError the worker's error */
   private async *somewhere<M>(settings: CallSettings, call: Call<M>): AsyncGenerator<M, void> {
     await this.known;
-    const job = settings.attempt?.job;
+    const { attempt, model } = settings;
     const turn = this.turn++;
     const tried = new Set<Worker>();
     let away: RpcError[] = [];
     let busy = false;
     for (;;) {
-      const worker = this.next(tried, turn, job);
+      const worker = this.next(tried, turn, settings);
       if (!worker) {
         if (!busy) throw this.noneOf(away);
         await this.free(settings.signal);
@@ -141,7 +145,8 @@ export class Workers implements Calls, Room {
         else busy = true;
       } finally {
         worker.calls--;
-        if (answered && job !== undefined) this.remember(job, worker);
+        if (answered && attempt) this.remember(attempt.job, worker);
+        if (answered && model !== undefined) worker.model = model;
         if (worker.leaving.signal.aborted) this.leave(worker);
         this.news.emit('change');
       }
@@ -149,15 +154,21 @@ export class Workers implements Calls, Room {
   }
 
   /** Returns the worker to call next; undefined if all were tried. */
-  private next(tried: ReadonlySet<Worker>, turn: number, job: string | undefined): Worker | undefined {
+  private next(
+    tried: ReadonlySet<Worker>,
+    turn: number,
+    { attempt, model }: Pick<CallSettings, 'attempt' | 'model'>,
+  ): Worker | undefined {
     const present = this.present();
     const inTurn = present.map((_, i) => present[(turn + i) % present.length]);
     const healthy = inTurn.filter((worker) => worker.healthy && !tried.has(worker));
     // Without a healthy worker the call finds out what is wrong.
     const left = present.some((worker) => worker.healthy) ? healthy : inTurn.filter((worker) => !tried.has(worker));
-    const last = job === undefined ? undefined : this.lastOf.get(job);
+    const last = attempt && this.lastOf.get(attempt.job);
     if (last && left.includes(last)) return last;
-    return left.toSorted((a, b) => a.calls - b.calls)[0];
+    const isWarm = (worker: Worker) => model !== undefined && worker.model === model && worker.calls === 0;
+    const order = (worker: Worker) => worker.calls + (worker.model === undefined ? 0 : 0.5);
+    return left.find(isWarm) ?? left.toSorted((a, b) => order(a) - order(b))[0];
   }
 
   private present(): Worker[] {

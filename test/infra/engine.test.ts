@@ -239,6 +239,44 @@ describe('an engine that stays', () => {
     expect(ends).toEqual(['second CANCELLED', 'first CANCELLED', 'third INVALID_INPUT']);
   });
 
+  it('starts its process before the first call if asked', async () => {
+    const engine = started();
+    engine.start();
+    const { pid } = engine;
+    expect(running(pid!)).toBe(true);
+    expect((await selfOf(engine)).pid).toBe(pid);
+  });
+
+  it('replaces the process before a call for something else, after the end of the call before', async () => {
+    const engine = started();
+    const count = (env?: string, subject = 'a') =>
+      collect(
+        engine.call<object, { environment?: string }>(
+          'count',
+          { count: 1 },
+          undefined,
+          env === undefined ? undefined : { env: { ENGINE_TEST: env }, subject },
+        ),
+      ).then(({ result }) => [result.environment, engine.pid]);
+    const first = await count('1');
+    expect(first[0]).toBe('1');
+    expect(await count('1')).toEqual(first);
+    // Any process will do.
+    expect(await count()).toEqual(first);
+    const [second, third] = await Promise.all([count('2'), count('2', 'b')]);
+    expect([second[0], third[0]]).toEqual(['2', '2']);
+    expect(new Set([first[1], second[1], third[1]]).size).toBe(3);
+    expect([first, second, third].map(([, pid]) => running(pid as number))).toEqual([false, false, true]);
+  });
+
+  it('frees its memory if asked, after the calls so far', async () => {
+    const engine = started();
+    const running = selfOf(engine);
+    await engine.release();
+    expect(engine.pid).toBeUndefined();
+    expect((await selfOf(engine)).pid).not.toBe((await running).pid);
+  });
+
   it('is usable after a cancelled call', async () => {
     const engine = started();
     const controller = new AbortController();

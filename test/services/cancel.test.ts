@@ -47,19 +47,17 @@ const noTrainer = () =>
     'the end of the trainer’s engine',
   );
 
-/**
- * Settles once the analyzer's engine is idle: it uses no processor time for a third of a second.
- */
-const analyzerRests = () =>
+/** Settles once an engine is idle or gone: it uses no processor time for a third of a second. */
+const rests = (of: 'analyzer' | 'trainer') =>
   until(
     async () => {
-      const ticks = () => enginesOf(service.pid, 'analyzer').reduce((sum, pid) => sum + ticksOf(pid), 0);
+      const ticks = () => enginesOf(service.pid, of).reduce((sum, pid) => sum + ticksOf(pid), 0);
       const before = ticks();
       await sleep(300);
       return ticks() - before;
     },
     (spent) => spent <= 1,
-    'the end of the analysis',
+    `the end of the work of the ${of}`,
   );
 
 describe('CancelJob', () => {
@@ -75,8 +73,8 @@ describe('CancelJob', () => {
     const states = events.flatMap(({ event }) => (event.kind === 'state' ? [event.state] : []));
     expect(cancelled).toBe(true);
     expect(states.at(-1)).toBe('CANCELLED');
-    await noTrainer();
-    await analyzerRests();
+    await rests('trainer');
+    await rests('analyzer');
     const job = await getJob(clients.gateway, jobId);
     expect(job).toMatchObject({ state: JobState.CANCELLED, lastSequence: events.length });
     // A second cancellation changes nothing.
@@ -125,7 +123,7 @@ describe('a deadline', () => {
 
   test('of Analyze ends the work of the engine', async () => {
     await expect(analyze({ timeoutMs: 2500 })).rejects.toMatchObject({ code: status.DEADLINE_EXCEEDED });
-    await analyzerRests();
+    await rests('analyzer');
     await anotherIsServed();
   });
 
@@ -172,7 +170,7 @@ describe('a deadline', () => {
     });
     stream.on('data', () => {}).end(Buffer.concat([head, body]));
     expect(await answer).toBe(String(status.DEADLINE_EXCEEDED));
-    await analyzerRests();
+    await rests('analyzer');
     await anotherIsServed();
     session.destroy();
   });
@@ -182,7 +180,7 @@ describe('a deadline', () => {
     await expect(analyze({ signal: controller.signal }, () => controller.abort())).rejects.toMatchObject({
       code: 'CANCELLED',
     });
-    await analyzerRests();
+    await rests('analyzer');
     await anotherIsServed();
   });
 

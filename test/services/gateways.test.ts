@@ -90,6 +90,31 @@ test('each gateway shows, cancels and finishes the jobs of the other', async () 
   );
 });
 
+test('the trainers get jobs by base, and the second job on a base gets the graph of the first', async () => {
+  const [, gateway] = clients;
+  const ran = async (base: string) => {
+    const spec = { ...SHORT, model: path.join(FIXTURES, base), training: { epochs: 1, batchSize: 8, maxLength: 48 } };
+    const jobId = await createJob(gateway, spec as Spec);
+    await follow(gateway, jobId);
+    const { traceId } = await getJob(gateway, jobId);
+    const [load] = await until(
+      () => collector.spans.filter((span) => span.traceId === traceId && 'graph' in span.attributes),
+      ({ length }) => length === 1,
+      'the span of the loading',
+    );
+    const trainer = trainers.find((name) => fs.existsSync(path.join(root, name, 'runs', jobId)));
+    return [trainer, load.name, load.attributes.graph];
+  };
+  const runs = [];
+  for (const base of ['tiny-roberta', 'tiny-bert', 'tiny-bert', 'tiny-roberta']) runs.push(await ran(base));
+  const [[roberta], [bert]] = runs;
+  expect([roberta, bert].toSorted()).toEqual(trainers);
+  expect(runs.slice(2)).toEqual([
+    [bert, 'load', 'kept'],
+    [roberta, 'load', 'kept'],
+  ]);
+});
+
 test('an analysis is split over the analyzers, also when one dies, with the bits of one', async () => {
   const [, gateway] = clients;
   const model = path.join(FIXTURES, 'tiny-bert');

@@ -72,9 +72,11 @@ test('a job whose engine hangs resumes from its checkpoint with another one', as
   const [undisturbed, hung] = [await createJob(clients.gateway, LONG), await createJob(clients.gateway, LONG)];
   await follow(clients.gateway, undisturbed);
   const strikes: Strike[] = [];
+  let stopped: number[] = [];
   const live = await follow(clients.gateway, hung, ({ event }) => {
     if (event.kind !== 'epoch' || event.epoch.epoch < 2 || strikes.length > 0) return;
-    const hit = enginesOf(service.pid, 'trainer').some((engine) => signalTo(engine, 'SIGSTOP'));
+    stopped = enginesOf(service.pid, 'trainer');
+    const hit = stopped.some((engine) => signalTo(engine, 'SIGSTOP'));
     strikes.push({ victim: 'engine', moment: 'epoch', hit, ...storedOf(stateDir, hung) });
   });
   const job = await getJob(clients.gateway, hung);
@@ -89,9 +91,9 @@ test('a job whose engine hangs resumes from its checkpoint with another one', as
   expect(job.metrics?.resumedFromStep).toBeGreaterThan(0);
   expect(
     await until(
-      () => enginesOf(service.pid, 'trainer'),
+      () => enginesOf(service.pid, 'trainer').filter((engine) => stopped.includes(engine)),
       (left) => left.length === 0,
-      'no engine',
+      'the end of the stopped engine',
     ),
   ).toEqual([]);
 });

@@ -21,7 +21,7 @@ const mb = (bytes: number) => (bytes / 1e6).toFixed(1);
 async function measure(): Promise<void> {
   const stateDir = temporaryFolder('memory');
   const { service, clients } = await startAll({ stateDir, dataRoots: [FIXTURES] });
-  process.stdout.write('| job | cancelled at | serve, MB | analyzer’s engine, MB |\n|---|---|---|---|\n');
+  process.stdout.write('| job | cancelled at | serve, MB | engines, MB |\n|---|---|---|---|\n');
   const after: number[] = [];
   try {
     for (let i = 0; i < jobs; i++) {
@@ -30,17 +30,18 @@ async function measure(): Promise<void> {
       await follow(clients.gateway, jobId, async (event) => {
         if (momentOf(event) === moment) await clients.gateway.unary(GatewayService.method.cancelJob, { jobId });
       });
+      const engines = () => [...enginesOf(service.pid, 'analyzer'), ...enginesOf(service.pid, 'trainer')];
       await until(
-        () => descendantsOf(service.pid).length - enginesOf(service.pid, 'analyzer').length,
-        // The three services.
+        () => descendantsOf(service.pid).length - engines().length,
+        // The three services. An engine that has ended its call stays.
         (processes) => processes === 3,
-        'the end of the engines',
+        'the end of the other processes',
       );
       await sleep(500);
       const all = treeResidentBytes(service.pid);
-      const analyzer = enginesOf(service.pid, 'analyzer').reduce((sum, pid) => sum + treeResidentBytes(pid), 0);
-      after.push(all - analyzer);
-      process.stdout.write(`| ${i + 1} | ${moment} | ${mb(all - analyzer)} | ${mb(analyzer)} |\n`);
+      const held = engines().reduce((sum, pid) => sum + treeResidentBytes(pid), 0);
+      after.push(all - held);
+      process.stdout.write(`| ${i + 1} | ${moment} | ${mb(all - held)} | ${mb(held)} |\n`);
     }
     process.stdout.write(`from the second to the last: ${mb(after[after.length - 1] - after[1])} MB\n`);
   } finally {

@@ -116,6 +116,28 @@ test('a job stays with the worker of its last call', async () => {
   expect(taken.map(({ length }) => length).toSorted()).toEqual([0, 0, 4]);
 });
 
+test('a call goes to the worker that was last called for its model, or else to a free one without a model', async () => {
+  const done = async (model: string) => {
+    for await (const _ of workers.stream(analyze, { model }, { model }));
+  };
+  for (const model of ['count 1', 'count 2', 'count 1', 'count 2', 'count 2', 'count 1']) await done(model);
+  expect(taken.toSorted()).toEqual([[], ['count 1', 'count 1', 'count 1'], ['count 2', 'count 2', 'count 2']]);
+
+  // While its worker is busy, another one takes it.
+  const at = taken.findIndex(([model]) => model === 'count 1');
+  const one = new Workers('analyzer', [addresses()[at]], {}, log);
+  const leave = new AbortController();
+  const busy = (async () => {
+    for await (const _ of one.stream(analyze, { model: 'wait' }, { signal: leave.signal }));
+  })().catch(() => {});
+  await running(7);
+  await done('count 1');
+  expect(taken[at]).toEqual(['count 1', 'count 1', 'count 1', 'wait']);
+  leave.abort();
+  await busy;
+  one.close();
+});
+
 test('a worker that ends gets no calls until it serves again', async () => {
   await servers[1].drain(0);
   await healthy(2);
