@@ -31,12 +31,16 @@ export interface TensorFlow {
 /** Device on which TensorFlow computes. */
 export const deviceOf = (tf: TensorFlow): 'cpu' | 'cuda' => (tf.isUsingGpuDevice() ? 'cuda' : 'cpu');
 
+/** Most parts at once: few batches have more, and the graph has a network for each. */
+const MOST_LANES = 8;
+
 /**
  * Number of a batch's parts that TensorFlow computes at once: on the CPU one for each inter-op
- * thread, whose number `infra/tensorflow.ts` sets.
+ * thread, whose number `infra/tensorflow.ts` sets, and {@link MOST_LANES} at most. Further threads
+ * share the operations of a part that do not depend on each other.
  */
 export const lanesOf = (tf: TensorFlow): number =>
-  deviceOf(tf) === 'cuda' ? 1 : Number(process.env.TF_NUM_INTEROP_THREADS ?? 1);
+  deviceOf(tf) === 'cuda' ? 1 : Math.min(MOST_LANES, Number(process.env.TF_NUM_INTEROP_THREADS ?? 1));
 
 /** Handle of a tensor in the engine, which holds its memory until `dispose`. */
 export class TensorHandle {
