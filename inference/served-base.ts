@@ -23,6 +23,7 @@ const COLUMNS_OF_A_THREAD = 65;
  */
 export class ServedBase {
   private readonly feeds: BaseFeeds;
+  private readonly allInputs = new Map<TaskHeadKind, readonly LayerInputs[]>();
   /** The last layer with the task heads of a kind. */
   private readonly lasts = new Map<TaskHeadKind, Promise<ort.InferenceSession>>();
 
@@ -31,25 +32,30 @@ export class ServedBase {
     private readonly settings: SessionSettings,
     /** Embeddings and all layers but the last. */
     private readonly lower: ort.InferenceSession,
-    /** Inputs of every layer's tuned parts. */
-    readonly inputs: readonly LayerInputs[],
+    /** Inputs of the tuned parts of all layers but the last. */
+    private readonly lowerInputs: readonly LayerInputs[],
   ) {
-    this.feeds = new BaseFeeds(inputs, checkpoint.config);
+    this.feeds = new BaseFeeds((kind) => this.inputs(kind), checkpoint.config);
   }
 
   /** @throws HifiError INVALID_INPUT for weights that are not finite */
   static async open(checkpoint: Checkpoint, threads: number): Promise<ServedBase> {
     const most = Math.max(1, Math.floor(checkpoint.config.hiddenSize / COLUMNS_OF_A_THREAD));
     const settings: SessionSettings = { device: 'cpu', threads: Math.min(threads, most), spins: true };
-    // The last layer has the same tuned parts for every kind of task head.
-    const { tuned: last } = lastGraph(checkpoint, 'token');
-    let inputs = last;
+    let inputs: readonly LayerInputs[] = [];
     const lower = await openSession((weights) => {
       const { model, tuned } = lowerGraph(checkpoint, weights);
-      inputs = [...tuned, ...last];
+      inputs = tuned;
       return model;
     }, settings);
     return new ServedBase(checkpoint, settings, lower, inputs);
+  }
+
+  /** Inputs of every layer's tuned parts, if a task head of this kind follows. */
+  inputs(kind: TaskHeadKind): readonly LayerInputs[] {
+    const made = this.allInputs.get(kind) ?? [...this.lowerInputs, ...lastGraph(this.checkpoint, kind).tuned];
+    this.allInputs.set(kind, made);
+    return made;
   }
 
   /**

@@ -1,4 +1,5 @@
 import type { Slice } from '../delta/slices';
+import type { Range } from '../model/operations';
 import type { TunedInputs } from '../model/tuned-arithmetic';
 
 /** Gives memory of this many numbers, with any values. */
@@ -16,7 +17,7 @@ export interface TunedPart {
 /** Part of a slice that a dense layer has; undefined for none. */
 export function partOf(
   { indices }: Slice,
-  { axis, features }: Pick<TunedInputs, 'axis' | 'features'>,
+  { axis, features }: { axis: TunedInputs['axis']; features: Range },
 ): TunedPart | undefined {
   const [first, end] = axis === 'rows' ? features : [0, Number.POSITIVE_INFINITY];
   const from = indices.findIndex((index) => index >= first && index < end);

@@ -1,19 +1,28 @@
+import { concatenated } from '../foundation/concatenated';
 import { type Arithmetic, type DenseLayer, float32Arithmetic } from './arithmetic';
 import { blocksOf, givenProduct } from './given-weights';
 import { OnnxGraph } from './onnx';
 import type { Range } from './operations';
 
-/** Inputs of a graph that tune heads of one dense layer, of D deltas at once. */
-export interface TunedInputs {
-  /** Module of the base that holds the layer. */
+/** Matrix of the base whose heads are tuned. */
+export interface TunedModule {
   module: string;
-  /**
-   * Output features of the module that the layer has: all, or some of a module of several matrices.
-   */
+  /** Output features of the module: all, or some of a module of several matrices. */
   features: Range;
+  /** Number of heads along the axis. */
+  heads: number;
+}
+
+/**
+ * Inputs of a graph that tune heads of one dense layer, or of several that are computed together,
+ * of D deltas at once.
+ */
+export interface TunedInputs {
+  /** Matrices in the order of the outputs; one for columns. */
+  modules: readonly TunedModule[];
   /** `rows`: a head owns output features. `columns`: it owns input features. */
   axis: 'rows' | 'columns';
-  /** Number of heads along the axis. */
+  /** Number of heads along the axis, of all modules. */
   heads: number;
   /** Length of each feature's weights. */
   width: number;
@@ -100,11 +109,31 @@ export class TunedArithmetic implements Arithmetic {
 
   rows: Arithmetic['rows'] = (table, pick) => this.frozen.rows(table, pick);
 
-  dense(x: string, layer: DenseLayer): string {
+  dense = (x: string, layer: DenseLayer): string => this.tuned(x, layer, [layer]);
+
+  /** As one product: each output is the same sum as by itself. */
+  denseTogether(x: string, layers: readonly DenseLayer[]): string[] {
+    const alike = ({ bias, ...layer }: DenseLayer) => this.axisOf(layer).axis === 'rows' && !bias === !layers[0].bias;
+    if (layers.length === 1 || !layers.every(alike)) return layers.map((layer) => this.dense(x, layer));
+    const sizes = layers.map(({ out }) => out);
+    const biases = layers.flatMap(({ bias }) => bias ?? []);
+    const joined: DenseLayer = {
+      module: layers.map(({ module }) => module).join(' '),
+      into: layers[0].into,
+      out: sizes.reduce((a, b) => a + b),
+      weight: concatenated(layers.map(({ weight }) => weight)),
+      ...(biases.length > 0 && { bias: concatenated(biases) }),
+    };
+    const found = this.tuned(x, joined, layers);
+    return this.graph.nodeOf(layers.length, 'Split', [found, this.graph.ints(sizes)], axis(-1));
+  }
+
+  /** Output of a dense layer, which consists of some. */
+  private tuned(x: string, layer: DenseLayer, parts: readonly DenseLayer[]): string {
     const { graph } = this;
     const base = this.frozen.dense(x, layer); // [B, S, out] or [D·B, S, out]
     const ofSets = (on: OnnxGraph) => on.node('Expand', [base, this.joined(this.sets, 1, 1)]); // of distances
-    const inputs = this.declare(layer);
+    const inputs = this.declare(layer, parts);
     if (inputs === undefined) return layer.distances ? ofSets(graph) : base;
     const [tuned, frozen] = ['tuned', 'frozen'].map(
       (part) => new OnnxGraph(`${part} ${layer.module} of ${x}`, { parent: graph }),
@@ -129,28 +158,31 @@ export class TunedArithmetic implements Arithmetic {
     return this.graph.node('Gather', [x, this.layerRows.own]);
   }
 
-  /** Declares a layer's inputs, if its module is tuned. */
-  private declare({ module: name, into, out, bias }: DenseLayer): TunedInputs | undefined {
-    // A layer with some of a module's features is named after the first of them.
-    const [, module, first = 0] = this.axes.has(name) ? [name, name] : (/^(.*)\.(\d+)$/.exec(name) ?? [name, name]);
-    const along = this.axes.get(module);
-    if (along === undefined) return undefined;
-    const features: Range = [Number(first), Number(first) + out];
-    const known = this.inputs.find((each) => each.module === module && each.features[0] === features[0]);
+  /** Declares a layer's inputs, if its modules are tuned. */
+  private declare(
+    { module: name, into, out, bias }: DenseLayer,
+    parts: readonly DenseLayer[],
+  ): TunedInputs | undefined {
+    const [first, ...others] = parts.map((part) => this.axisOf(part));
+    if (first.axis === undefined) return undefined;
+    const weights = `${name}.tuned`;
+    const known = this.inputs.find((each) => each.weights === weights);
     if (known) return known;
-    const { graph } = this;
-    const [D, h, r] = [`D ${name}`, `h ${name}`, `r ${name}`];
-    const isRows = along === 'rows';
+    const { graph, headDim } = this;
+    const isRows = first.axis === 'rows';
     const [size, width] = isRows ? [out, into] : [into, out];
-    const heads = size / this.headDim;
+    const modules = [first, ...others].map(({ module, features }): TunedModule => {
+      return { module, features, heads: (isRows ? features[1] - features[0] : size) / headDim };
+    });
+    const [D, h, r] = [`D ${name}`, `h ${name}`, `r ${name}`];
+    const heads = size / headDim;
     const blocks = blocksOf(width);
     const inputs: TunedInputs = {
-      module,
-      features,
-      axis: along,
+      modules,
+      axis: first.axis,
       heads,
       width,
-      weights: graph.input(`${name}.tuned`, 'float32', isRows ? [D, blocks, r, width / blocks] : [D, r, width]),
+      weights: graph.input(weights, 'float32', isRows ? [D, blocks, r, width / blocks] : [D, r, width]),
       places: graph.input(`${name}.places`, 'float32', isRows ? [D, 1, heads, h] : [D, 1, h, heads]),
       ...(isRows && bias && { biases: graph.input(`${name}.tuned_bias`, 'float32', [D, 1, 1, r]) }),
       ...(isRows && { tuned: graph.input(`${name}.is_tuned`, 'bool', [D, 1, heads, 1]) }),
@@ -158,6 +190,14 @@ export class TunedArithmetic implements Arithmetic {
     };
     this.inputs.push(inputs);
     return inputs;
+  }
+
+  /** Module of a layer with some of its features, and its axis. */
+  private axisOf({ module: name, out }: Pick<DenseLayer, 'module' | 'out'>) {
+    // A layer with some of a module's features is named after the first of them.
+    const [, module, first = 0] = this.axes.has(name) ? [name, name] : (/^(.*)\.(\d+)$/.exec(name) ?? [name, name]);
+    const features: Range = [Number(first), Number(first) + out];
+    return { axis: this.axes.get(module), module, features };
   }
 
   /** Base's outputs, those of tuned rows replaced. // [D, B·S, H, dh] */
