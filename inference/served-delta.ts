@@ -115,5 +115,5 @@ export function untuned(config: ModelConfig, kind: TaskHeadKind, stored: StoredH
 function asInput({ shape: [out, into], values }: DeltaTensor, numbers: NewNumbers): HeadTensor {
   const blocks = into === undefined ? 1 : blocksOf(into);
   const shape = into === undefined ? ([1, out] as const) : ([blocks, out, into / blocks] as const);
-  return { shape, values: inBlocks(values, out, blocks, numbers) };
+  return { shape, values: inBlocks([values], out, blocks, numbers) };
 }

@@ -24,8 +24,8 @@ interface Tuned {
 }
 
 /**
- * Prepares the tuned heads of a dense layer: rows as the delta has them, columns as differences from
- * the base's.
+ * Prepares the tuned heads of a dense layer: rows as the delta has them, columns as differences
+ * from the base's.
  *
  * @param slices tuned slices by canonical name
  * @param valuesOf values of a slice in the delta
@@ -50,14 +50,13 @@ export function servedHeads(
   if (tuned.length === 0) return undefined;
   const weightsOf = ({ of: { module }, part: { from, to } }: Tuned) =>
     valuesOf(`${module}.weight`).subarray(from * width, to * width);
-  const weights = concatenated(tuned.map(weightsOf)); // [r, width]
   const places = Int32Array.from(tuned.flatMap(({ part, before }) => headsOwning(part.places, headDim, before)));
   if (axis === 'columns') {
-    const [{ of, part }] = tuned;
-    return { weights: differences(checkpoint, of, part, weights, numbers), places };
+    const [columns] = tuned;
+    return { weights: differences(checkpoint, columns, weightsOf(columns), numbers), places };
   }
-  const r = weights.length / width;
-  const rows = { weights: inBlocks(weights, r, blocksOf(width), numbers), places };
+  const r = places.length * headDim;
+  const rows = { weights: inBlocks(tuned.map(weightsOf), r, blocksOf(width), numbers), places };
   if (biases === undefined) return rows;
   const biasesOf = ({ of: { module, features }, part: { from, to, places } }: Tuned) => {
     const name = `${module}.bias`;
@@ -78,8 +77,7 @@ const headsOwning = (features: Int32Array, headDim: number, before: number): num
 /** Tuned columns minus the base's. // [r, width] */
 function differences(
   checkpoint: Checkpoint,
-  { module }: TunedModule,
-  { places }: TunedPart,
+  { of: { module }, part: { places } }: Tuned,
   tuned: Float32Array,
   numbers: NewNumbers,
 ): Float32Array {

@@ -90,7 +90,6 @@ export class TunedArithmetic implements Arithmetic {
   readonly sets: string;
   /** Number of states that values are laid out for so far: that of the layer's input, then D. */
   private states: string;
-  private readonly shapes = new Map<string, string>();
 
   constructor(
     private readonly graph: OnnxGraph,
@@ -117,14 +116,14 @@ export class TunedArithmetic implements Arithmetic {
     if (layers.length === 1 || !layers.every(alike)) return layers.map((layer) => this.dense(x, layer));
     const sizes = layers.map(({ out }) => out);
     const biases = layers.flatMap(({ bias }) => bias ?? []);
-    const joined: DenseLayer = {
+    const all: DenseLayer = {
       module: layers.map(({ module }) => module).join(' '),
       into: layers[0].into,
       out: sizes.reduce((a, b) => a + b),
       weight: concatenated(layers.map(({ weight }) => weight)),
       ...(biases.length > 0 && { bias: concatenated(biases) }),
     };
-    const found = this.tuned(x, joined, layers);
+    const found = this.tuned(x, all, layers);
     return this.graph.nodeOf(layers.length, 'Split', [found, this.graph.ints(sizes)], axis(-1));
   }
 
@@ -132,7 +131,7 @@ export class TunedArithmetic implements Arithmetic {
   private tuned(x: string, layer: DenseLayer, parts: readonly DenseLayer[]): string {
     const { graph } = this;
     const base = this.frozen.dense(x, layer); // [B, S, out] or [D·B, S, out]
-    const ofSets = (on: OnnxGraph) => on.node('Expand', [base, this.joined(this.sets, 1, 1)]); // of distances
+    const ofSets = (on: OnnxGraph) => on.node('Expand', [base, joined(on, this.sets, 1, 1)]); // of distances
     const inputs = this.declare(layer, parts);
     if (inputs === undefined) return layer.distances ? ofSets(graph) : base;
     const [tuned, frozen] = ['tuned', 'frozen'].map(
@@ -140,7 +139,7 @@ export class TunedArithmetic implements Arithmetic {
     );
     const values = { x, base, states: layer.distances ? graph.ints([1]) : this.states };
     const found = inputs.axis === 'rows' ? this.replaced(tuned, inputs, values) : this.added(tuned, inputs, values);
-    const shape = layer.distances ? graph.ints([0, 0, layer.out]) : this.sequences(x, base, layer.out);
+    const shape = layer.distances ? tuned.ints([0, 0, layer.out]) : sequences(tuned, base);
     return graph.node('If', [inputs.any], {
       attributes: {
         then_branch: branch(tuned, tuned.node('Reshape', [found, shape])),
@@ -207,11 +206,11 @@ export class TunedArithmetic implements Arithmetic {
     { x, base, states }: LayerValues,
   ): string {
     const blocks = blocksOf(width);
-    const cut = graph.node('Reshape', [x, this.joined(states, -1, blocks, width / blocks)]);
+    const cut = graph.node('Reshape', [x, joined(graph, states, -1, blocks, width / blocks)]);
     const product = givenProduct(graph, cut, weights, blocks, biases); // [D, B·S, h·dh]
     const own = graph.node('Reshape', [product, graph.ints([0, 0, -1, this.headDim])]);
     const placed = graph.node('MatMul', [places, own]); // [D, B·S, H, dh]
-    const all = graph.node('Reshape', [base, this.joined(states, -1, heads, this.headDim)]);
+    const all = graph.node('Reshape', [base, joined(graph, states, -1, heads, this.headDim)]);
     return graph.node('Where', [tuned!, placed, all]);
   }
 
@@ -221,32 +220,22 @@ export class TunedArithmetic implements Arithmetic {
     { weights, places, heads, width }: TunedInputs,
     { x, base, states }: LayerValues,
   ): string {
-    const all = graph.node('Reshape', [x, this.joined(states, -1, heads, this.headDim)]);
+    const all = graph.node('Reshape', [x, joined(graph, states, -1, heads, this.headDim)]);
     const picked = graph.node('MatMul', [places, all]); // [D, B·S, h, dh]
-    const joined = graph.node('Reshape', [picked, graph.ints([0, 0, -1])]); // [D, B·S, h·dh]
-    const outputs = graph.node('Reshape', [base, this.joined(states, -1, width)]);
-    return graph.node('Add', [outputs, graph.node('MatMul', [joined, weights])]);
+    const tokens = graph.node('Reshape', [picked, graph.ints([0, 0, -1])]); // [D, B·S, h·dh]
+    const outputs = graph.node('Reshape', [base, joined(graph, states, -1, width)]);
+    return graph.node('Add', [outputs, graph.node('MatMul', [tokens, weights])]);
   }
+}
 
-  /** Shape [count, ...sizes]. */
-  private joined(count: string, ...sizes: number[]): string {
-    return this.once(`${count} ${sizes}`, () => this.graph.node('Concat', [count, this.graph.ints(sizes)], axis(0)));
-  }
+/** Shape [count, ...sizes]. */
+const joined = (graph: OnnxGraph, count: string, ...sizes: number[]) =>
+  graph.node('Concat', [count, graph.ints(sizes)], axis(0));
 
-  /** Shape [−1, S, n] of a result, by the shape of what it has the rows of. */
-  private sequences(of: string, like: string, width?: number): string {
-    const { graph } = this;
-    return this.once(`shape of ${of} ${width}`, () => {
-      const inner = graph.node('Shape', [like], { attributes: { start: { int: 1 } } });
-      return graph.node('Concat', [graph.ints([-1]), inner], axis(0));
-    });
-  }
-
-  private once(key: string, make: () => string): string {
-    const made = this.shapes.get(key) ?? make();
-    this.shapes.set(key, made);
-    return made;
-  }
+/** Shape [−1, S, n] of a result, by a value with as many tokens and features. */
+function sequences(graph: OnnxGraph, like: string): string {
+  const inner = graph.node('Shape', [like], { attributes: { start: { int: 1 } } });
+  return graph.node('Concat', [graph.ints([-1]), inner], axis(0));
 }
 
 /**

@@ -91,7 +91,7 @@ export class TunedNeurons implements Arithmetic {
     });
   }
 
-  /** Of layers without neurons. */
+  /** Computes layers of which no neuron owns rows. */
   denseTogether = (x: string, layers: readonly DenseLayer[]) => this.heads.denseTogether(x, layers);
 
   /** Numbers that the columns are multiplied by. // [D, B·S, r] */
