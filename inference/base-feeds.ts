@@ -1,4 +1,5 @@
 import * as ort from 'onnxruntime-node';
+import type { TaskHeadKind } from '../model/architecture';
 import type { ModelConfig } from '../model/config';
 import { type LayerInputs, rowInputs } from '../model/serving-graphs';
 import { type Layout, layoutsApart, layoutsTogether } from './layouts';
@@ -27,9 +28,9 @@ export class BaseFeeds {
   /** Inputs of the last deltas that ran together. */
   private together: Known | undefined;
 
-  /** @param inputs inputs of every layer's tuned parts */
+  /** @param inputs inputs of every layer's tuned parts, for a kind of task head */
   constructor(
-    private readonly inputs: readonly LayerInputs[],
+    private readonly inputs: (kind: TaskHeadKind) => readonly LayerInputs[],
     private readonly config: ModelConfig,
   ) {}
 
@@ -65,7 +66,7 @@ export class BaseFeeds {
   private tuned(layer: number, { of, states }: Layout, deltas: readonly ServedDelta[]): Feeds {
     if (layer === this.config.layers) return taskHeadFeeds(deltas);
     const part = states < of.length;
-    const { heads, neurons } = this.inputs[layer];
+    const { heads, neurons } = this.inputs(deltas[0].kind)[layer];
     const ofHeads = heads.map((inputs) => tunedFeeds(inputs, of, part, this.config.headDim));
     return Object.assign(neuronFeeds(neurons, of), ...ofHeads);
   }

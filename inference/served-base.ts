@@ -23,6 +23,7 @@ const COLUMNS_OF_A_THREAD = 65;
  */
 export class ServedBase {
   private readonly feeds: BaseFeeds;
+  private readonly allInputs = new Map<TaskHeadKind, readonly LayerInputs[]>();
   /** The last layer with the task heads of a kind. */
   private readonly lasts = new Map<TaskHeadKind, Promise<ort.InferenceSession>>();
 
@@ -31,25 +32,30 @@ export class ServedBase {
     private readonly settings: SessionSettings,
     /** Embeddings and all layers but the last. */
     private readonly lower: ort.InferenceSession,
-    /** Inputs of every layer's tuned parts. */
-    readonly inputs: readonly LayerInputs[],
+    /** Inputs of the tuned parts of all layers but the last. */
+    private readonly lowerInputs: readonly LayerInputs[],
   ) {
-    this.feeds = new BaseFeeds(inputs, checkpoint.config);
+    this.feeds = new BaseFeeds((kind) => this.inputs(kind), checkpoint.config);
   }
 
   /** @throws HifiError INVALID_INPUT for weights that are not finite */
   static async open(checkpoint: Checkpoint, threads: number): Promise<ServedBase> {
     const most = Math.max(1, Math.floor(checkpoint.config.hiddenSize / COLUMNS_OF_A_THREAD));
     const settings: SessionSettings = { device: 'cpu', threads: Math.min(threads, most), spins: true };
-    // The last layer has the same tuned parts for every kind of task head.
-    const { tuned: last } = lastGraph(checkpoint, 'token');
-    let inputs = last;
+    let inputs: readonly LayerInputs[] = [];
     const lower = await openSession((weights) => {
       const { model, tuned } = lowerGraph(checkpoint, weights);
-      inputs = [...tuned, ...last];
+      inputs = tuned;
       return model;
     }, settings);
     return new ServedBase(checkpoint, settings, lower, inputs);
+  }
+
+  /** Inputs of every layer's tuned parts, if a task head of this kind follows. */
+  inputs(kind: TaskHeadKind): readonly LayerInputs[] {
+    const made = this.allInputs.get(kind) ?? [...this.lowerInputs, ...lastGraph(this.checkpoint, kind).tuned];
+    this.allInputs.set(kind, made);
+    return made;
   }
 
   /**
@@ -63,12 +69,9 @@ export class ServedBase {
     const [{ kind, reads }] = deltas;
     const last = await this.last(kind);
     const feeds = this.feeds.of(deltas, batch.B, each);
-    const state = await lower.run({ ...feeds.lower, ...tokenFeeds(lower, batch) });
-    const { [LOGITS]: all } = await last.run({
-      ...feeds.last,
-      ...tokenFeeds(last, batch),
-      [STATE.input]: state[STATE.output],
-    });
+    const state = await lower.run(beside(feeds.lower, tokenFeeds(lower, batch)));
+    const ofBatch = { ...tokenFeeds(last, batch), [STATE.input]: state[STATE.output] };
+    const { [LOGITS]: all } = await last.run(beside(feeds.last, ofBatch));
     const [, rows, C] = all.dims;
     const size = rows * C;
     return deltas.map(({ outputs }, i) => {
@@ -91,6 +94,9 @@ export class ServedBase {
     return made;
   }
 }
+
+/** Adds a batch's inputs to cached ones, which are inherited: copies of a hundred take time. */
+const beside = (cached: Feeds, ofBatch: Feeds): Feeds => Object.assign(Object.create(cached), ofBatch);
 
 /** Each row of a batch by itself. */
 export function rowsOf({ B, S, ids, typeIds, mask, lengths }: PaddedBatch): PaddedBatch[] {

@@ -1,6 +1,6 @@
 import type { Delta, DeltaTensor } from '../delta/delta';
 import { outputsOf, taskHeadKindOf } from '../delta/delta-info';
-import { takeSlice, tunedSlices } from '../delta/slices';
+import { tunedSlices } from '../delta/slices';
 import type { Readout, TaskHeadKind } from '../model/architecture';
 import { architectureOf } from '../model/architectures';
 import type { Checkpoint } from '../model/checkpoint';
@@ -9,18 +9,9 @@ import { blocksOf } from '../model/given-weights';
 import type { LayerInputs } from '../model/serving-graphs';
 import type { TunedInputs } from '../model/tuned-arithmetic';
 import type { NeuronInputs } from '../model/tuned-neurons';
+import { servedHeads, type TunedHeads } from './served-heads';
 import { type ServedNeurons, servedNeurons } from './served-neurons';
-import { inBlocks, type NewNumbers, partOf, type TunedPart } from './tuned-parts';
-
-/** Tuned heads of one dense layer, as its graph takes them. */
-export interface TunedHeads {
-  /** Rows [P, h·dh, width/P], columns [h·dh, width]. */
-  weights: Float32Array;
-  /** [h·dh] */
-  biases?: Float32Array;
-  /** Heads, ascending. // [h] */
-  places: Int32Array;
-}
+import { inBlocks, type NewNumbers } from './tuned-parts';
 
 /** Tensor of a task head, as its graph takes it. */
 export interface HeadTensor {
@@ -55,14 +46,14 @@ type StoredHead = ReadonlyMap<string, DeltaTensor>;
 /**
  * Prepares a delta that tunes heads or neurons.
  *
- * @param layerInputs inputs of each layer's graph
+ * @param inputsOf inputs of each layer's tuned parts, for a kind of task head
  * @param numbers gives memory of this many numbers; the delta's own tensors are copied
  * @returns undefined if it tunes more than that
  */
 export function servedDelta(
   checkpoint: Checkpoint,
   { info, tensors }: Delta,
-  layerInputs: readonly LayerInputs[],
+  inputsOf: (kind: TaskHeadKind) => readonly LayerInputs[],
   numbers: NewNumbers,
 ): ServedDelta | undefined {
   const { config } = checkpoint;
@@ -71,6 +62,8 @@ export function servedDelta(
   const slices = new Map(tunedSlices(config, info.mask).map((slice) => [slice.canonical, slice]));
   const valuesOf = (canonical: string) => tensorOf(canonical).values;
   const made = { heads: new Map<string, TunedHeads>(), neurons: new Map<string, ServedNeurons>() };
+  const kind = taskHeadKindOf(info);
+  const layerInputs = inputsOf(kind);
   let lowest = layerInputs.length;
   for (const [layer, { heads, neurons }] of layerInputs.entries()) {
     const ofNeurons = servedNeurons(checkpoint, neurons, slices, valuesOf, numbers);
@@ -79,17 +72,12 @@ export function servedDelta(
       lowest = Math.min(lowest, layer);
     }
     for (const inputs of heads) {
-      const slice = slices.get(`${inputs.module}.weight`);
-      const within = slice && partOf(slice, inputs);
-      if (!within) continue;
-      const bias = slices.get(`${inputs.module}.bias`);
-      const own = { weights: valuesOf(slice.canonical), biases: bias && valuesOf(bias.canonical) };
-      const places = headsOwning(within.places, config.headDim);
-      made.heads.set(inputs.weights, { ...headsOf(checkpoint, inputs, within, own, numbers), places });
+      const own = servedHeads(checkpoint, inputs, slices, valuesOf, numbers);
+      if (!own) continue;
+      made.heads.set(inputs.weights, own);
       lowest = Math.min(lowest, layer);
     }
   }
-  const kind = taskHeadKindOf(info);
   const names = architectureOf(config).taskHead(config, kind).tensors(config, outputsOf(info));
   const stored = new Map(names.map(({ name }) => [name, tensorOf(name)]));
   const head = untuned(config, kind, stored, numbers);
@@ -127,32 +115,5 @@ export function untuned(config: ModelConfig, kind: TaskHeadKind, stored: StoredH
 function asInput({ shape: [out, into], values }: DeltaTensor, numbers: NewNumbers): HeadTensor {
   const blocks = into === undefined ? 1 : blocksOf(into);
   const shape = into === undefined ? ([1, out] as const) : ([blocks, out, into / blocks] as const);
-  return { shape, values: inBlocks(values, out, blocks, numbers) };
-}
-
-/** Heads that own these features. */
-const headsOwning = (features: Int32Array, headDim: number): Int32Array =>
-  features.filter((_, i) => i % headDim === 0).map((feature) => feature / headDim);
-
-/** Rows as the delta has them; columns as differences from the base's. */
-function headsOf(
-  checkpoint: Checkpoint,
-  { module, axis, width, features: [first], biases }: TunedInputs,
-  { from, to, places }: TunedPart,
-  tuned: { weights: Float32Array; biases?: Float32Array },
-  numbers: NewNumbers,
-): Omit<TunedHeads, 'places'> {
-  const weights = tuned.weights.subarray(from * width, to * width); // [r, width]
-  if (axis === 'columns') {
-    const whole = checkpoint.tensor(`${module}.weight`);
-    const base = takeSlice(whole, [width, whole.length / width], { axis, indices: places });
-    const differences = numbers(weights.length);
-    for (const [i, value] of weights.entries()) differences[i] = value - base[i];
-    return { weights: differences };
-  }
-  const rows = { weights: inBlocks(weights, to - from, blocksOf(width), numbers) };
-  if (biases === undefined) return rows;
-  if (tuned.biases) return { ...rows, biases: tuned.biases.slice(from, to) };
-  const whole = checkpoint.tensor(`${module}.bias`);
-  return { ...rows, biases: Float32Array.from(places, (place) => whole[first + place]) };
+  return { shape, values: inBlocks([values], out, blocks, numbers) };
 }

@@ -87,7 +87,12 @@ async function openBase(folder: string, threads: number): Promise<ServedModel> {
       }),
       read(delta, memory) {
         const read = readDelta(delta, checkpoint, fileMemory);
-        const served = servedDelta(checkpoint, read, base.inputs, (count) => memory.numbers(count));
+        const served = servedDelta(
+          checkpoint,
+          read,
+          (kind) => base.inputs(kind),
+          (count) => memory.numbers(count),
+        );
         if (!served)
           throw invalidPart('deltas', `${delta} tunes more than heads or neurons: export a checkpoint and ask that`);
         const head = headOf(labelsOf(read.info), trainedLengths(read.info), served);

@@ -51,10 +51,10 @@ export function servedNeurons(
         const whole = checkpoint.tensor(canonical);
         const indices = ofModule.indices.subarray(from, to);
         const own = takeSlice(whole, [whole.length / across, across], { axis: 'rows', indices });
-        return concatenated([valuesOf(canonical).subarray(from * across, to * across), own]);
+        return [valuesOf(canonical).subarray(from * across, to * across), own];
       };
       const weights = inBlocks(both('weight', width), r, blocksOf(width), numbers);
-      return biases === undefined ? { weights } : { weights, biases: both('bias', 1) };
+      return biases === undefined ? { weights } : { weights, biases: concatenated(both('bias', 1)) };
     }),
     columns: all,
   };

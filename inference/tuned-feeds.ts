@@ -3,7 +3,8 @@ import { blocksOf } from '../model/given-weights';
 import type { TunedInputs } from '../model/tuned-arithmetic';
 import type { NeuronInputs } from '../model/tuned-neurons';
 import type { Of } from './layouts';
-import type { ServedDelta, TunedHeads } from './served-delta';
+import type { ServedDelta } from './served-delta';
+import type { TunedHeads } from './served-heads';
 
 /** Inputs of a graph by name. */
 export type Feeds = Record<string, ort.Tensor>;

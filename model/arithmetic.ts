@@ -19,6 +19,8 @@ export interface Arithmetic {
    * `wide`.
    */
   dense(x: string, layer: DenseLayer): string;
+  /** Computes several dense layers of one input; absent if that costs as much as each by itself. */
+  denseTogether?(x: string, layers: readonly DenseLayer[]): string[];
   /**
    * Picks rows of a table, as float32. `pick` takes them from a constant whose first axis is the
    * table's rows.

@@ -12,8 +12,12 @@ export function linearModules(config: ModelConfig): string[] {
     if (operation === 'linear') found.add(module);
     return null;
   };
+  const together: Operations<null>['linearTogether'] = (_, modules) =>
+    modules.map(({ module }) => recorded('linear')(null, module));
   /** Operations without values: only their names and modules count. */
-  const net = new Proxy({} as Operations<null>, { get: (_, operation) => recorded(operation) });
+  const net = new Proxy({} as Operations<null>, {
+    get: (_, operation) => (operation === 'linearTogether' ? together : recorded(operation)),
+  });
   const { embed, taskHead } = architectureOf(config);
   runLayers(net, config, taskHead(config, 'sequence').reads, embed(net, config), 0, config.layers);
   return [...found];

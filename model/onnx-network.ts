@@ -1,6 +1,6 @@
 import type { ModelTensor } from './architecture';
 import { architectureOf } from './architectures';
-import type { Arithmetic, PickRows } from './arithmetic';
+import type { Arithmetic, DenseLayer, PickRows } from './arithmetic';
 import type { GraphSource } from './graph-source';
 import type { OnnxGraph } from './onnx';
 import { activate } from './onnx-activation';
@@ -11,6 +11,7 @@ import { computedPositions } from './onnx-positions';
 import { OnnxBlocks, range, within } from './onnx-window';
 import type {
   Activation,
+  LinearModule,
   LinearOptions,
   Operations,
   QueryTokens,
@@ -101,15 +102,29 @@ export class OnnxNetwork implements Operations<OnnxValue> {
 
   embed = (module: string, index: TokenIndex) => this.rows(module, this.picker(index));
 
-  linear(x: OnnxValue, module: string, { rows, factor }: LinearOptions = {}): OnnxValue {
+  linear(x: OnnxValue, module: string, options: LinearOptions = {}): OnnxValue {
+    const layer = this.denseLayer(x, { module, ...options });
+    return this.product(this.arithmetic.dense(this.narrow(x), layer), layer, options);
+  }
+
+  linearTogether(x: OnnxValue, modules: readonly LinearModule[]): OnnxValue[] {
+    if (!this.arithmetic.denseTogether) return modules.map(({ module, ...options }) => this.linear(x, module, options));
+    const layers = modules.map((each) => this.denseLayer(x, each));
+    const products = this.arithmetic.denseTogether(this.narrow(x), layers);
+    return products.map((name, i) => this.product(name, layers[i], modules[i]));
+  }
+
+  private denseLayer({ distances }: OnnxValue, { module, rows }: LinearModule): DenseLayer {
     const [all, into] = this.shape(`${module}.weight`);
     const [from, to] = rows ?? [0, all];
     const part = (name: string, width: number) => this.source.tensor(name).subarray(from * width, to * width);
     const weight = part(`${module}.weight`, into); // [out, into]
     const bias = this.shapes.has(`${module}.bias`) ? part(`${module}.bias`, 1) : undefined;
-    const { distances } = x;
-    const layer = { module: rows ? `${module}.${from}` : module, out: to - from, into, weight, bias, distances };
-    return { name: this.arithmetic.dense(this.narrow(x), layer), width: to - from, narrow: true, factor, distances };
+    return { module: rows ? `${module}.${from}` : module, out: to - from, into, weight, bias, distances };
+  }
+
+  private product(name: string, { out, distances }: DenseLayer, { factor }: LinearOptions): OnnxValue {
+    return { name, width: out, narrow: true, factor, distances };
   }
 
   layerNorm(x: OnnxValue, module: string, epsilon: number): OnnxValue {

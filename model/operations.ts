@@ -24,6 +24,8 @@ export interface Operations<V> {
    * Computes factor·(x·Wᵀ + b); without b if the module has no bias. // tokens [in] → tokens [out]
    */
   linear(x: V, module: string, options?: LinearOptions): V;
+  /** Computes `linear` of the same tokens for several modules, which may cost less together. */
+  linearTogether(x: V, modules: readonly LinearModule[]): V[];
   /**
    * Layer normalization (Ba et al. 2016); without an offset if the module has no bias. // tokens
    */
@@ -122,6 +124,11 @@ export interface LinearOptions {
   rows?: Range;
   /** Default: 1. An implementation may move it to where it costs least. */
   factor?: number;
+}
+
+/** Module of several that multiply the same tokens. */
+export interface LinearModule extends LinearOptions {
+  module: string;
 }
 
 /** Tokens that have queries: all of a sequence, or the one that a task head reads. */

@@ -1,19 +1,28 @@
+import { concatenated } from '../foundation/concatenated';
 import { type Arithmetic, type DenseLayer, float32Arithmetic } from './arithmetic';
 import { blocksOf, givenProduct } from './given-weights';
 import { OnnxGraph } from './onnx';
 import type { Range } from './operations';
 
-/** Inputs of a graph that tune heads of one dense layer, of D deltas at once. */
-export interface TunedInputs {
-  /** Module of the base that holds the layer. */
+/** Matrix of the base whose heads are tuned. */
+export interface TunedModule {
   module: string;
-  /**
-   * Output features of the module that the layer has: all, or some of a module of several matrices.
-   */
+  /** Output features of the module: all, or some of a module of several matrices. */
   features: Range;
+  /** Number of heads along the axis. */
+  heads: number;
+}
+
+/**
+ * Inputs of a graph that tune heads of one dense layer, or of several that are computed together,
+ * of D deltas at once.
+ */
+export interface TunedInputs {
+  /** Matrices in the order of the outputs; one for columns. */
+  modules: readonly TunedModule[];
   /** `rows`: a head owns output features. `columns`: it owns input features. */
   axis: 'rows' | 'columns';
-  /** Number of heads along the axis. */
+  /** Number of heads along the axis, of all modules. */
   heads: number;
   /** Length of each feature's weights. */
   width: number;
@@ -81,7 +90,6 @@ export class TunedArithmetic implements Arithmetic {
   readonly sets: string;
   /** Number of states that values are laid out for so far: that of the layer's input, then D. */
   private states: string;
-  private readonly shapes = new Map<string, string>();
 
   constructor(
     private readonly graph: OnnxGraph,
@@ -100,18 +108,38 @@ export class TunedArithmetic implements Arithmetic {
 
   rows: Arithmetic['rows'] = (table, pick) => this.frozen.rows(table, pick);
 
-  dense(x: string, layer: DenseLayer): string {
+  dense = (x: string, layer: DenseLayer): string => this.tuned(x, layer, [layer]);
+
+  /** As one product: each output is the same sum as by itself. */
+  denseTogether(x: string, layers: readonly DenseLayer[]): string[] {
+    const alike = ({ bias, ...layer }: DenseLayer) => this.axisOf(layer).axis === 'rows' && !bias === !layers[0].bias;
+    if (layers.length === 1 || !layers.every(alike)) return layers.map((layer) => this.dense(x, layer));
+    const sizes = layers.map(({ out }) => out);
+    const biases = layers.flatMap(({ bias }) => bias ?? []);
+    const all: DenseLayer = {
+      module: layers.map(({ module }) => module).join(' '),
+      into: layers[0].into,
+      out: sizes.reduce((a, b) => a + b),
+      weight: concatenated(layers.map(({ weight }) => weight)),
+      ...(biases.length > 0 && { bias: concatenated(biases) }),
+    };
+    const found = this.tuned(x, all, layers);
+    return this.graph.nodeOf(layers.length, 'Split', [found, this.graph.ints(sizes)], axis(-1));
+  }
+
+  /** Output of a dense layer, which consists of some. */
+  private tuned(x: string, layer: DenseLayer, parts: readonly DenseLayer[]): string {
     const { graph } = this;
     const base = this.frozen.dense(x, layer); // [B, S, out] or [D·B, S, out]
-    const ofSets = (on: OnnxGraph) => on.node('Expand', [base, this.joined(this.sets, 1, 1)]); // of distances
-    const inputs = this.declare(layer);
+    const ofSets = (on: OnnxGraph) => on.node('Expand', [base, joined(on, this.sets, 1, 1)]); // of distances
+    const inputs = this.declare(layer, parts);
     if (inputs === undefined) return layer.distances ? ofSets(graph) : base;
     const [tuned, frozen] = ['tuned', 'frozen'].map(
       (part) => new OnnxGraph(`${part} ${layer.module} of ${x}`, { parent: graph }),
     );
     const values = { x, base, states: layer.distances ? graph.ints([1]) : this.states };
     const found = inputs.axis === 'rows' ? this.replaced(tuned, inputs, values) : this.added(tuned, inputs, values);
-    const shape = layer.distances ? graph.ints([0, 0, layer.out]) : this.sequences(x, base, layer.out);
+    const shape = layer.distances ? tuned.ints([0, 0, layer.out]) : sequences(tuned, base);
     return graph.node('If', [inputs.any], {
       attributes: {
         then_branch: branch(tuned, tuned.node('Reshape', [found, shape])),
@@ -129,28 +157,31 @@ export class TunedArithmetic implements Arithmetic {
     return this.graph.node('Gather', [x, this.layerRows.own]);
   }
 
-  /** Declares a layer's inputs, if its module is tuned. */
-  private declare({ module: name, into, out, bias }: DenseLayer): TunedInputs | undefined {
-    // A layer with some of a module's features is named after the first of them.
-    const [, module, first = 0] = this.axes.has(name) ? [name, name] : (/^(.*)\.(\d+)$/.exec(name) ?? [name, name]);
-    const along = this.axes.get(module);
-    if (along === undefined) return undefined;
-    const features: Range = [Number(first), Number(first) + out];
-    const known = this.inputs.find((each) => each.module === module && each.features[0] === features[0]);
+  /** Declares a layer's inputs, if its modules are tuned. */
+  private declare(
+    { module: name, into, out, bias }: DenseLayer,
+    parts: readonly DenseLayer[],
+  ): TunedInputs | undefined {
+    const [first, ...others] = parts.map((part) => this.axisOf(part));
+    if (first.axis === undefined) return undefined;
+    const weights = `${name}.tuned`;
+    const known = this.inputs.find((each) => each.weights === weights);
     if (known) return known;
-    const { graph } = this;
-    const [D, h, r] = [`D ${name}`, `h ${name}`, `r ${name}`];
-    const isRows = along === 'rows';
+    const { graph, headDim } = this;
+    const isRows = first.axis === 'rows';
     const [size, width] = isRows ? [out, into] : [into, out];
-    const heads = size / this.headDim;
+    const modules = [first, ...others].map(({ module, features }): TunedModule => {
+      return { module, features, heads: (isRows ? features[1] - features[0] : size) / headDim };
+    });
+    const [D, h, r] = [`D ${name}`, `h ${name}`, `r ${name}`];
+    const heads = size / headDim;
     const blocks = blocksOf(width);
     const inputs: TunedInputs = {
-      module,
-      features,
-      axis: along,
+      modules,
+      axis: first.axis,
       heads,
       width,
-      weights: graph.input(`${name}.tuned`, 'float32', isRows ? [D, blocks, r, width / blocks] : [D, r, width]),
+      weights: graph.input(weights, 'float32', isRows ? [D, blocks, r, width / blocks] : [D, r, width]),
       places: graph.input(`${name}.places`, 'float32', isRows ? [D, 1, heads, h] : [D, 1, h, heads]),
       ...(isRows && bias && { biases: graph.input(`${name}.tuned_bias`, 'float32', [D, 1, 1, r]) }),
       ...(isRows && { tuned: graph.input(`${name}.is_tuned`, 'bool', [D, 1, heads, 1]) }),
@@ -160,6 +191,14 @@ export class TunedArithmetic implements Arithmetic {
     return inputs;
   }
 
+  /** Module of a layer with some of its features, and its axis. */
+  private axisOf({ module: name, out }: Pick<DenseLayer, 'module' | 'out'>) {
+    // A layer with some of a module's features is named after the first of them.
+    const [, module, first = 0] = this.axes.has(name) ? [name, name] : (/^(.*)\.(\d+)$/.exec(name) ?? [name, name]);
+    const features: Range = [Number(first), Number(first) + out];
+    return { axis: this.axes.get(module), module, features };
+  }
+
   /** Base's outputs, those of tuned rows replaced. // [D, B·S, H, dh] */
   private replaced(
     graph: OnnxGraph,
@@ -167,11 +206,11 @@ export class TunedArithmetic implements Arithmetic {
     { x, base, states }: LayerValues,
   ): string {
     const blocks = blocksOf(width);
-    const cut = graph.node('Reshape', [x, this.joined(states, -1, blocks, width / blocks)]);
+    const cut = graph.node('Reshape', [x, joined(graph, states, -1, blocks, width / blocks)]);
     const product = givenProduct(graph, cut, weights, blocks, biases); // [D, B·S, h·dh]
     const own = graph.node('Reshape', [product, graph.ints([0, 0, -1, this.headDim])]);
     const placed = graph.node('MatMul', [places, own]); // [D, B·S, H, dh]
-    const all = graph.node('Reshape', [base, this.joined(states, -1, heads, this.headDim)]);
+    const all = graph.node('Reshape', [base, joined(graph, states, -1, heads, this.headDim)]);
     return graph.node('Where', [tuned!, placed, all]);
   }
 
@@ -181,32 +220,22 @@ export class TunedArithmetic implements Arithmetic {
     { weights, places, heads, width }: TunedInputs,
     { x, base, states }: LayerValues,
   ): string {
-    const all = graph.node('Reshape', [x, this.joined(states, -1, heads, this.headDim)]);
+    const all = graph.node('Reshape', [x, joined(graph, states, -1, heads, this.headDim)]);
     const picked = graph.node('MatMul', [places, all]); // [D, B·S, h, dh]
-    const joined = graph.node('Reshape', [picked, graph.ints([0, 0, -1])]); // [D, B·S, h·dh]
-    const outputs = graph.node('Reshape', [base, this.joined(states, -1, width)]);
-    return graph.node('Add', [outputs, graph.node('MatMul', [joined, weights])]);
+    const tokens = graph.node('Reshape', [picked, graph.ints([0, 0, -1])]); // [D, B·S, h·dh]
+    const outputs = graph.node('Reshape', [base, joined(graph, states, -1, width)]);
+    return graph.node('Add', [outputs, graph.node('MatMul', [tokens, weights])]);
   }
+}
 
-  /** Shape [count, ...sizes]. */
-  private joined(count: string, ...sizes: number[]): string {
-    return this.once(`${count} ${sizes}`, () => this.graph.node('Concat', [count, this.graph.ints(sizes)], axis(0)));
-  }
+/** Shape [count, ...sizes]. */
+const joined = (graph: OnnxGraph, count: string, ...sizes: number[]) =>
+  graph.node('Concat', [count, graph.ints(sizes)], axis(0));
 
-  /** Shape [−1, S, n] of a result, by the shape of what it has the rows of. */
-  private sequences(of: string, like: string, width?: number): string {
-    const { graph } = this;
-    return this.once(`shape of ${of} ${width}`, () => {
-      const inner = graph.node('Shape', [like], { attributes: { start: { int: 1 } } });
-      return graph.node('Concat', [graph.ints([-1]), inner], axis(0));
-    });
-  }
-
-  private once(key: string, make: () => string): string {
-    const made = this.shapes.get(key) ?? make();
-    this.shapes.set(key, made);
-    return made;
-  }
+/** Shape [−1, S, n] of a result, by a value with as many tokens and features. */
+function sequences(graph: OnnxGraph, like: string): string {
+  const inner = graph.node('Shape', [like], { attributes: { start: { int: 1 } } });
+  return graph.node('Concat', [graph.ints([-1]), inner], axis(0));
 }
 
 /**

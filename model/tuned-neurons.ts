@@ -91,6 +91,9 @@ export class TunedNeurons implements Arithmetic {
     });
   }
 
+  /** Computes layers of which no neuron owns rows. */
+  denseTogether = (x: string, layers: readonly DenseLayer[]) => this.heads.denseTogether(x, layers);
+
   /** Numbers that the columns are multiplied by. // [D, B·S, r] */
   private activations(graph: OnnxGraph): string {
     const [first, ...gated] = this.inputs.rows.map(({ layer, width, weights, biases }) => {

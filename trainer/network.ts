@@ -3,6 +3,7 @@ import { architectureOf } from '../model/architectures';
 import type {
   Activation,
   DropoutSite,
+  LinearModule,
   LinearOptions,
   Operations,
   QueryTokens,
@@ -118,6 +119,10 @@ export class TensorFlowNetwork implements Operations<Tensor> {
     const output = weights.has(bias) ? addBias(tape, sum, weights.get(bias, options).tensor) : sum;
     this.linears.push({ ...options, module, input: x, output });
     return output;
+  }
+
+  linearTogether(x: Tensor, modules: readonly LinearModule[]): Tensor[] {
+    return modules.map(({ module, ...options }) => this.linear(x, module, options));
   }
 
   /**

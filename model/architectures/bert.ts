@@ -8,6 +8,7 @@ import type {
   TaskHeadKind,
 } from '../architecture';
 import type { Activation, Operations, Range } from '../operations';
+import { projections } from './projections';
 import { tokenHead } from './token-head';
 
 /**
@@ -52,6 +53,8 @@ export interface PostNormNames {
 export interface RelativePositions {
   /** Factor of the queries; default: 1/√dh. */
   factor?(config: ModelConfig): number;
+  /** Whether the layer's own projections multiply distances too. */
+  projects?: boolean;
   /** Adds to the scores what depends on the distance. // scores */
   add<V>(net: Operations<V>, config: ModelConfig, layer: number, values: Record<'scores' | 'query' | 'key', V>): V;
 }
@@ -194,9 +197,13 @@ export function postNormEncoder(names: PostNormNames): Network {
     attend(net, config, layer, x, asking) {
       const { heads, headDim, attentionDropout } = config;
       const factor = relative?.factor?.(config) ?? 1 / Math.sqrt(headDim);
-      const query = net.splitHeads(net.linear(asking, moduleOf(layer, 'query'), { factor }), heads);
-      const key = net.splitHeads(net.linear(x, moduleOf(layer, 'key')), heads);
-      const value = net.splitHeads(net.linear(x, moduleOf(layer, 'value')), heads);
+      const ofQuery = { module: moduleOf(layer, 'query'), factor };
+      const [ofKey, ofValue] = (['key', 'value'] as const).map((role) => ({ module: moduleOf(layer, role) }));
+      const [query, key, value] = projections(net, { x, asking, apart: relative?.projects }, [
+        ofQuery,
+        ofKey,
+        ofValue,
+      ]).map((each) => net.splitHeads(each, heads));
       const scores = net.scores(query, key); // [B, H, Sq, S]
       const placed = relative ? relative.add(net, config, layer, { scores, query, key }) : scores;
       const probabilities = net.dropout(net.softmax(net.maskPadding(placed)), attentionDropout, layer, 'attention');

@@ -78,6 +78,7 @@ const encoder = postNormEncoder({
   tokenDropout: 'hiddenDropout',
   relative: {
     factor: factorOf,
+    projects: true,
     add(net, config, layer, { scores, query, key }) {
       const found = details(config);
       if (!found.toPosition && !found.fromPosition) return scores;

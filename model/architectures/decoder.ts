@@ -10,6 +10,7 @@ import type {
 } from '../architecture';
 import type { Operations, QueryTokens, Range } from '../operations';
 import { configuredFrequencies, rotaryFault } from '../rotary';
+import { projections } from './projections';
 import { tokenHead } from './token-head';
 
 /**
@@ -61,15 +62,14 @@ export function decoder({ biased, normalizesHeads, hasWindows, ...names }: Decod
     token: tokenHead(SCORE, ({ classifierDropout }) => classifierDropout),
   };
 
-  /** Queries or keys of some tokens: projected, cut into heads, normalized, turned by places. */
+  /** Queries or keys of some tokens: cut into heads, normalized, turned by places. */
   function turned<V>(
     net: Operations<V>,
     config: ModelConfig,
     layer: number,
-    { of, x, tokens, factor = 1 }: { of: 'q' | 'k'; x: V; tokens: QueryTokens; factor?: number },
+    { of, projected, tokens, factor = 1 }: { of: 'q' | 'k'; projected: V; tokens: QueryTokens; factor?: number },
   ): V {
     const { heads, keyValueHeads, layerNormEps } = config;
-    const projected = net.linear(x, inLayer(layer, PROJECTIONS[of]), normalizesHeads ? {} : { factor });
     const split = net.splitHeads(projected, of === 'q' ? heads : keyValueHeads);
     const normed = normalizesHeads ? net.rmsNorm(split, inLayer(layer, HEAD_NORMS[of]), layerNormEps, factor) : split;
     return net.rotary(normed, configuredFrequencies(config), tokens);
@@ -184,9 +184,14 @@ export function decoder({ biased, normalizesHeads, hasWindows, ...names }: Decod
       const normed = norm(x);
       const asked = tokens === 'all' ? normed : norm(asking);
       const times = heads / keyValueHeads;
-      const query = turned(net, config, layer, { of: 'q', x: asked, tokens, factor: 1 / Math.sqrt(headDim) });
-      const key = net.repeatHeads(turned(net, config, layer, { of: 'k', x: normed, tokens: 'all' }), times);
-      const values = net.splitHeads(net.linear(normed, inLayer(layer, PROJECTIONS.v)), keyValueHeads);
+      const factor = 1 / Math.sqrt(headDim);
+      const modules = (['q', 'k', 'v'] as const).map((of) => ({ module: inLayer(layer, PROJECTIONS[of]) }));
+      const [q, ...kv] = modules;
+      const queries = { ...q, ...(!normalizesHeads && { factor }) };
+      const [asks, keys, found] = projections(net, { x: normed, asking: asked }, [queries, ...kv]);
+      const query = turned(net, config, layer, { of: 'q', projected: asks, tokens, factor });
+      const key = net.repeatHeads(turned(net, config, layer, { of: 'k', projected: keys, tokens: 'all' }), times);
+      const values = net.splitHeads(found, keyValueHeads);
       const scores = net.scores(query, key); // [B, H, Sq, S]
       const probabilities = net.softmax(net.maskFuture(scores, tokens));
       const kept = net.dropout(probabilities, attentionDropout, layer, 'attention');

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { ACTIVATIONS } from '../activations';
 import type { Architecture, HeadRole, HeadSlice, ModelTensor, TaskHead, TensorPart } from '../architecture';
-import type { QueryTokens, Range, Window } from '../operations';
+import type { LinearModule, QueryTokens, Range, Window } from '../operations';
 import { rotaryFrequencies } from '../rotary';
+import { projections } from './projections';
 
 const flag = z.boolean('true or false').default(false);
 const theta = z.number('a number above 1').gt(1, 'a number above 1');
@@ -200,14 +201,17 @@ export const modernbert: Architecture = {
     const norm = (each: typeof x) => (layer > 0 ? net.layerNorm(each, at(layer, 'attn_norm'), layerNormEps) : each);
     const normed = norm(x); // [d]
     const asked = asking === x ? normed : norm(asking);
-    const third = (input: typeof x, i: number, factor = 1) =>
-      net.splitHeads(net.linear(input, at(layer, 'attn.Wqkv'), { rows: [i * d, (i + 1) * d], factor }), heads);
+    const thirds = [1 / Math.sqrt(headDim), 1, 1].map((factor, i): LinearModule => {
+      return { module: at(layer, 'attn.Wqkv'), rows: [i * d, (i + 1) * d], factor };
+    });
+    const [query, key, value] = projections(net, { x: normed, asking: asked }, thirds).map((each) =>
+      net.splitHeads(each, heads),
+    );
     const turned = (each: typeof x, which: QueryTokens) => net.rotary(each, frequencies, which);
-    const query = turned(third(asked, 0, 1 / Math.sqrt(headDim)), tokens);
-    const scores = net.scores(query, turned(third(normed, 1), 'all'), window); // [B, H, Sq, S]
+    const scores = net.scores(turned(query, tokens), turned(key, 'all'), window); // [B, H, Sq, S]
     const masked = window ? net.maskWindow(scores, window) : net.maskPadding(scores);
     const probabilities = net.dropout(net.softmax(masked), attentionDropout, layer, 'attention');
-    return net.weightedSum(probabilities, third(normed, 2), window); // [B, H, Sq, dh]
+    return net.weightedSum(probabilities, value, window); // [B, H, Sq, dh]
   },
 
   afterHeads(net, config, layer, asking, heads) {
