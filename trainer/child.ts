@@ -7,6 +7,8 @@ import type { TrainRequest } from '../delta/training-options';
 import { requireBfloat16 } from '../infra/bfloat16';
 import { serveEngine } from '../infra/engine-child';
 import { loadTensorFlow } from '../infra/tensorflow';
+import { type BodyEmbeddingsRequest, embedWithBody } from './body-embeddings';
+import { type BodyRequest, tuneBody } from './body-training';
 import { ablate, evaluate, type LogitsRequest, logits, predict } from './inference';
 import { train } from './pipeline';
 import { scoreHeads } from './score';
@@ -15,7 +17,14 @@ import { calibrate } from './training-calibration';
 
 function tensorFlow({
   options: { device, precision },
-}: TrainRequest | EvaluateRequest | LogitsRequest | ScoreRequest | CalibrateRequest) {
+}:
+  | TrainRequest
+  | BodyRequest
+  | BodyEmbeddingsRequest
+  | EvaluateRequest
+  | LogitsRequest
+  | ScoreRequest
+  | CalibrateRequest) {
   if (precision !== 'bf16') return loadTensorFlow(device);
   requireBfloat16(device ?? 'auto');
   return loadTensorFlow('cpu');
@@ -24,6 +33,8 @@ function tensorFlow({
 /** The trainer's engine: the one process that loads TensorFlow. */
 serveEngine({
   train: (request: TrainRequest, signal) => train(tensorFlow(request), request, signal),
+  tuneBody: (request: BodyRequest, signal) => tuneBody(tensorFlow(request), request, signal),
+  embedWithBody: (request: BodyEmbeddingsRequest, signal) => embedWithBody(tensorFlow(request), request, signal),
   scoreHeads: (request: ScoreRequest, signal) => scoreHeads(tensorFlow(request), request, signal),
   calibrate: (request: CalibrateRequest, signal) => calibrate(tensorFlow(request), request, signal),
   calibrateScoring: (request: CalibrateRequest, signal) => calibrateScoring(tensorFlow(request), request, signal),

@@ -16,10 +16,20 @@ import { type HeadScores, isScoreStrategy } from '../heads/scores';
 import { callEngine, type ProcessOptions } from '../infra/engine';
 import { evaluateOnnx, logitsOnnx, predictOnnx } from '../infra/onnx/onnx-engine';
 import { trainerEnvironment } from '../infra/tensorflow';
+import type { BodyEmbeddingsRequest } from './body-embeddings';
+import type { BodyRequest, TunedBody } from './body-training';
 import type { LogitsRequest } from './inference';
 import type { ScoringCost } from './scoring-calibration';
 
-type Request = TrainRequest | EvaluateRequest | AblationRequest | LogitsRequest | ScoreRequest | CalibrateRequest;
+type Request =
+  | TrainRequest
+  | BodyRequest
+  | BodyEmbeddingsRequest
+  | EvaluateRequest
+  | AblationRequest
+  | LogitsRequest
+  | ScoreRequest
+  | CalibrateRequest;
 
 /** Rows per batch in the check of an ONNX folder, which has few rows of any length. */
 const CHECK_BATCH_SIZE = 8;
@@ -46,6 +56,14 @@ const call = <Event, Result>(
 /** Fine-tunes in a child process; see `train` in `pipeline.ts`. */
 export const train = (request: TrainRequest, signal?: AbortSignal, options?: ProcessOptions) =>
   call<TrainEvent, TrainMetrics>('train', request, signal, options);
+
+/** Tunes a whole base for embeddings in a child process; see `tuneBody` in `body-training.ts`. */
+export const tuneBody = (request: BodyRequest, signal?: AbortSignal) =>
+  call<StageProgress, TunedBody>('tuneBody', request, signal);
+
+/** Embeds rows with a tuned body in a child process; see `embedWithBody` in `body-embeddings.ts`. */
+export const embedWithBody = (request: BodyEmbeddingsRequest, signal?: AbortSignal) =>
+  call<StageProgress, void>('embedWithBody', request, signal);
 
 /** Computes the scores that need gradients in a child process; see `scoreHeads` in `score.ts`. */
 export const scoreHeads = (request: ScoreRequest, signal?: AbortSignal, options?: ProcessOptions) =>
