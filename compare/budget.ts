@@ -23,7 +23,10 @@ export interface Rung {
   /** The better half, best first, then the reference's best. */
   kept: JudgedCandidate[];
   dropped: JudgedCandidate[];
-  /** Candidates without a run, for lack of time. They leave if any other was kept. */
+  /**
+   * Candidates without a run, for lack of time. They leave if any other was kept, except the
+   * reference's first.
+   */
   notReached: Candidate[];
 }
 

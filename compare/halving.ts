@@ -78,33 +78,41 @@ export const rungEnd = ({ now, end }: BudgetClock, rungsLeft: number, seeds: num
 export const fits = (seconds: number | undefined, now: number, end: number): boolean =>
   now < end && now + (seconds ?? 0) <= end;
 
+/** Most seconds of a method's parts so far. */
+interface MethodCosts {
+  selection: number;
+  /** Training by epochs. */
+  run: Map<number, number>;
+  test: number;
+}
+
 /** Costs of runs, estimated from those that have ended. */
 export class MeasuredCosts {
-  /** Most seconds of a run by method and epochs. */
-  private readonly trained = new Map<Method, Map<number, number>>();
-  private readonly tests = new Map<Method, number>();
+  private readonly methods = new Map<Method, MethodCosts>();
 
   /** Adds a run of some epochs. */
   add({ contestant, seconds, test }: RunRecord, epochs: number): void {
-    const runs = this.trained.get(contestant) ?? new Map<number, number>();
-    runs.set(epochs, Math.max(runs.get(epochs) ?? 0, seconds.selection + seconds.run));
-    this.trained.set(contestant, runs);
-    if (test) this.tests.set(contestant, Math.max(this.tests.get(contestant) ?? 0, seconds.test));
+    const known = this.methods.get(contestant) ?? { selection: 0, run: new Map<number, number>(), test: 0 };
+    known.selection = Math.max(known.selection, seconds.selection);
+    known.run.set(epochs, Math.max(known.run.get(epochs) ?? 0, seconds.run));
+    if (test) known.test = Math.max(known.test, seconds.test);
+    this.methods.set(contestant, known);
   }
 
   /**
-   * Seconds of a training, in proportion to the most epochs that a run had; undefined if none has
-   * ended. Too high rather than too low, since a run's start takes no longer for more epochs.
+   * Seconds of a selection and a training, the training in proportion to the most epochs so far;
+   * undefined if none has ended. Too high rather than too low: the start of a run takes as long for
+   * fewer epochs.
    */
   training(method: Method, epochs: number): number | undefined {
-    const runs = this.trained.get(method);
-    if (!runs) return undefined;
-    const most = Math.max(...runs.keys());
-    return (runs.get(most)! * epochs) / most;
+    const known = this.methods.get(method);
+    if (!known) return undefined;
+    const most = Math.max(...known.run.keys());
+    return known.selection + (known.run.get(most)! * epochs) / most;
   }
 
   /** Seconds of a test: of the method's own, or the longest of any; 0 before the first. */
   test(method: Method): number {
-    return this.tests.get(method) ?? Math.max(0, ...this.tests.values());
+    return this.methods.get(method)?.test || Math.max(0, ...[...this.methods.values()].map(({ test }) => test));
   }
 }

@@ -60,11 +60,9 @@ export async function* withinBudget(
     try {
       for (;;) {
         const { done, value } = await run.next();
-        if (done) {
-          costs.add(value, training.epochs);
-          return value;
-        }
+        if (done) return value;
         if (value.kind === 'run') costs.add(value.record, value.epochs ?? training.epochs);
+        if (value.kind === 'tested') costs.add(value.record, training.epochs);
         yield value;
       }
     } catch (error) {
@@ -109,7 +107,10 @@ export async function* withinBudget(
       notReached: left,
     });
     yield { kind: 'rung', rung: rungs[i] };
-    candidates = kept.length > 0 ? kept.map(({ contestant, lr }) => ({ contestant, lr })) : left;
+    const spared = kept.some(({ contestant }) => contestant === reference)
+      ? []
+      : left.filter(({ contestant }) => contestant === reference).slice(0, 1);
+    candidates = kept.length > 0 ? [...kept.map(({ contestant, lr }) => ({ contestant, lr })), ...spared] : left;
   }
 
   const [best, ...others] = candidates as Candidate[];
