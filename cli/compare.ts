@@ -102,7 +102,9 @@ function showEvent(session: Session, event: CompareEvent): void {
     dev === null ? `failed (${failure})` : `dev ${metric} ${metricText(dev.value)}`,
     ...(test ? [`test ${metricText(test.metrics[metric])}`] : []),
     stored ? 'stored' : secondsText(seconds.run + seconds.test),
-    ...(remainingSeconds !== null && total !== null && done < total ? [`about ${secondsText(remainingSeconds)} left`] : []),
+    ...(remainingSeconds !== null && total !== null && done < total
+      ? [`about ${secondsText(remainingSeconds)} left`]
+      : []),
   ];
   session.progress.say(`${parts[0]} ${parts.slice(1).join(', ')}`);
 }

@@ -1,5 +1,5 @@
 import { failed } from '../foundation/errors';
-import { type BudgetOutcome, type Candidate, type JudgedCandidate } from './budget';
+import type { BudgetOutcome, Candidate, JudgedCandidate } from './budget';
 import type { Method } from './methods';
 import type { RunKey } from './run-record';
 import type { RunsOutcome } from './within-budget';
@@ -20,7 +20,10 @@ export function reachedReference({ records, failed: lost }: RunsOutcome, { minut
 }
 
 /** Notes on what a budget left out, one sentence each. */
-export function budgetNotes({ minutes, reference: asked, rungs, notReached }: BudgetOutcome, reference: Method): string[] {
+export function budgetNotes(
+  { minutes, reference: asked, rungs, notReached }: BudgetOutcome,
+  reference: Method,
+): string[] {
   const halved = rungs.map(({ epochs, kept, dropped, notReached: left }) =>
     [
       `rung of ${epochs} epoch${epochs === 1 ? '' : 's'}: kept ${withRates(kept)}`,
@@ -46,9 +49,7 @@ export const budgetMethods = ({ rungs, notReached }: BudgetOutcome): Method[] =>
 ];
 
 const withRates = (candidates: readonly (Candidate | JudgedCandidate)[]) =>
-  candidates.length === 0
-    ? 'none'
-    : grouped(candidates, ({ contestant }) => contestant, candidateText);
+  candidates.length === 0 ? 'none' : grouped(candidates, ({ contestant }) => contestant, candidateText);
 
 function candidateText(candidate: Candidate | JudgedCandidate): string {
   if (!('dev' in candidate)) return String(candidate.lr);
@@ -66,6 +67,12 @@ const withSeeds = (runs: readonly RunKey[]) =>
 function grouped<Each>(all: readonly Each[], nameOf: (each: Each) => string, textOf: (each: Each) => string): string {
   const names = [...new Set(all.map(nameOf))];
   return names
-    .map((name) => `${name} ${all.filter((each) => nameOf(each) === name).map(textOf).join(', ')}`)
+    .map(
+      (name) =>
+        `${name} ${all
+          .filter((each) => nameOf(each) === name)
+          .map(textOf)
+          .join(', ')}`,
+    )
     .join('; ');
 }

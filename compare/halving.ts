@@ -46,10 +46,7 @@ export function betterHalf<Run extends Candidate & Pick<RunRecord, 'dev'>>(
  *
  * @param ranked candidates, the best first
  */
-export function methodsInOrder(
-  ranked: readonly Candidate[],
-  reference: Method,
-): { method: Method; lrs: number[] }[] {
+export function methodsInOrder(ranked: readonly Candidate[], reference: Method): { method: Method; lrs: number[] }[] {
   const names = [...new Set(ranked.map(({ contestant }) => contestant))];
   const first = names.slice(0, 1);
   const order = new Set([...first, ...names.filter((name) => name === reference), ...names]);

@@ -90,10 +90,15 @@ export async function* tuneBody(
     const saved = loadState(state, identity, layout.size);
     if (saved) program.write(saved.training);
     const progress = saved?.progress ?? { step: 0, lossSum: 0, lossRows: 0, seconds: 0, epochs: [], bestEpoch: 0 };
-    const hidden = new FreshRows({ program, checkpoint, tokens: new TokenRows(checkpoint, program.readsWords) }, encoded);
+    const hidden = new FreshRows(
+      { program, checkpoint, tokens: new TokenRows(checkpoint, program.readsWords) },
+      encoded,
+    );
     const batchesOf = (epoch: number) => {
       const { rows, similar } = rowPairs(classes, { seed, epoch });
-      const lengths = Array.from(similar, (_, i) => Math.max(hidden.lengths[rows[2 * i]], hidden.lengths[rows[2 * i + 1]]));
+      const lengths = Array.from(similar, (_, i) =>
+        Math.max(hidden.lengths[rows[2 * i]], hidden.lengths[rows[2 * i + 1]]),
+      );
       return { rows, similar, batches: likeLengthBatches(lengths, { batchSize, seed, epoch }) };
     };
     const stepsPerEpoch = batchesOf(0).batches.length;

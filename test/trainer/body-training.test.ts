@@ -40,7 +40,8 @@ describe.each(cases.map((each) => [each.model, each] as const))('%s', (name, gol
     const outputs = checkpoint.config.hiddenSize;
     const program = new Program(tf, { checkpoint, tuning, layout, outputs, objective: PAIRS }, initial);
     const tokens = new TokenRows(checkpoint, program.readsWords);
-    const batchOf = (batch: Case['batches'][0]) => tokens.batch(batch.flatMap(([a, b]) => [golden.rows[a], golden.rows[b]]));
+    const batchOf = (batch: Case['batches'][0]) =>
+      tokens.batch(batch.flatMap(([a, b]) => [golden.rows[a], golden.rows[b]]));
     const targetsOf = (batch: Case['batches'][0]) => batch.map(([, , target]) => target);
 
     const [first] = golden.batches;
@@ -115,7 +116,9 @@ test('a cancelled training continues to the same parameters, whose embeddings de
     const sets = [{ data: sentences, out: at(`${batchSize}.f32`) }];
     await finish(embedWithBody(tf, { model, body, sets, options: { batchSize, maxLength: 16, device: 'cpu' } }));
   }
-  const [few, many] = [7, 32].map((size) => new Float32Array(new Uint8Array(fs.readFileSync(at(`${size}.f32`))).buffer));
+  const [few, many] = [7, 32].map(
+    (size) => new Float32Array(new Uint8Array(fs.readFileSync(at(`${size}.f32`))).buffer),
+  );
   expect(few).toHaveLength(60 * 45);
   few.forEach((value, i) => {
     expect(value).toBeCloseTo(many[i], 5);
