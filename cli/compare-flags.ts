@@ -5,7 +5,7 @@ import { SCORE_DEFAULTS } from '../delta/score-options';
 import { TRAIN_DEFAULTS, type TrainOptions } from '../delta/training-options';
 import { invalidInput } from '../foundation/errors';
 import { TUNE_RULE, type Tune } from '../heads/tune';
-import { decimals, type FlagParser, names, oneOf, refused, seedList, wholeNumber } from './flag-values';
+import { decimal, decimals, type FlagParser, names, oneOf, refused, seedList, wholeNumber } from './flag-values';
 import {
   add,
   addScheduleFlags,
@@ -65,6 +65,12 @@ export function addCompareFlags(command: Command): void {
     decimals('--lrs'),
     [TRAIN_DEFAULTS.lr],
   );
+  add(
+    command,
+    '--minutes <minutes>',
+    'budget of wall time, spent by successive halving: fewer epochs for all methods and rates first, then all epochs and seeds for the best',
+    decimal('--minutes', 'a number above 0', (minutes) => minutes > 0),
+  );
   addSizeFlags(command);
   const { samples } = SCORE_DEFAULTS;
   add(
@@ -84,7 +90,7 @@ export function addCompareFlags(command: Command): void {
 export function compareFlags(
   flags: Flags,
 ): Omit<CompareRequest, 'model' | 'train' | 'test' | 'out'> & { reference: Method } {
-  const { strategies, seeds, reference, rows, rowsPerClass, devRows, lrs, tune, samples } = flags as {
+  const { strategies, seeds, reference, rows, rowsPerClass, devRows, lrs, minutes, tune, samples } = flags as {
     strategies?: Method[];
     seeds: number[];
     reference?: string;
@@ -92,6 +98,7 @@ export function compareFlags(
     rowsPerClass?: number;
     devRows?: number;
     lrs: number[];
+    minutes?: number;
     tune: Tune;
     samples: number;
   };
@@ -100,13 +107,18 @@ export function compareFlags(
   if (rows !== undefined && rowsPerClass !== undefined) {
     throw invalidInput(`--rows ${rows} and --rows-per-class ${rowsPerClass} are given; give one of them`);
   }
+  if (minutes !== undefined && flags.gateway !== undefined) {
+    throw invalidInput(`--minutes ${minutes} and --gateway are given; a budget is for runs here: give one of them`);
+  }
   const { epochs, batchSize, warmup, weightDecay, maxLength } = flags as unknown as TrainOptions;
   const drawn = rowsPerClass === undefined ? { rows: rows ?? 1000 } : { rowsPerClass };
   const fallback = strategies.includes('random') ? 'random' : strategies[0];
+  const compared = reference === undefined ? fallback : oneOf('--reference', strategies)(reference);
   return {
     methods: strategies,
     seeds,
-    reference: reference === undefined ? fallback : oneOf('--reference', strategies)(reference),
+    reference: compared,
+    ...(minutes !== undefined && { budget: { minutes, reference: compared } }),
     rows: { ...drawn, ...(devRows !== undefined && { dev: devRows }) },
     // Without a size, heads and neurons have a default each.
     size: sizeFlags(mixesUnits(strategies, tune) ? { ...flags, tune: 'neurons' } : flags),

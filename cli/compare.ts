@@ -1,5 +1,6 @@
 import * as path from 'node:path';
 import type { Command } from 'commander';
+import { reachedReference } from '../compare/budget-notes';
 import { compare } from '../compare/comparison';
 import { checkComparisonFolder } from '../compare/comparison-folder';
 import { pairedAnswers } from '../compare/predictions';
@@ -53,10 +54,11 @@ async function compareStrategies(flags: Flags): Promise<void> {
       return { ...(await follow(events, (event) => showEvent(session, event))), train, test };
     });
   });
-  const { settings, records, failed, model: size, train, test } = compared;
-  const summary = summarise(settings, records, reference, failed);
+  const { settings, records, failed, model: size, budget, train, test } = compared;
+  const used = budget ? reachedReference(compared, budget) : reference;
+  const summary = summarise(settings, records, used, failed);
   const answers = pairedAnswers(out, summary.standings, summary.seeds);
-  const results = { ...summary, ...(answers.length > 0 && { answers }) };
+  const results = { ...summary, ...(answers.length > 0 && { answers }), ...(budget && { budget }) };
   const asked = { ...requestedModel(flags), train, test, ...options.engine };
   const files = writeResults(out, { results, model: size, asked }).map((name) => path.join(out, name));
   writeLines(['', ...standingsTable(results, widthOf(process.stderr)), '', ...files]);
@@ -87,15 +89,22 @@ function showEvent(session: Session, event: CompareEvent): void {
       `${contestant}: best learning rate ${lr}, test ${metric} ${metricText(test!.metrics[metric])}, ${secondsText(seconds.test)}`,
     );
   }
+  if (event.kind === 'rung') {
+    const { epochs, kept, dropped, notReached } = event.rung;
+    const counts = `${kept.length} kept, ${dropped.length} dropped, ${notReached.length} not reached`;
+    session.progress.say(`rung of ${epochs} epoch${epochs === 1 ? '' : 's'}: ${counts}`);
+  }
   if (event.kind !== 'run') return;
-  const { record, stored, done, total, remainingSeconds } = event;
+  const { record, epochs, stored, done, total, remainingSeconds } = event;
   const { contestant, seed, lr, dev, test, metric, failure, seconds } = record;
   const parts = [
-    `run ${done}/${total}  ${contestant}, seed ${seed}${lr === null ? '' : `, learning rate ${lr}`}:`,
+    `run ${done}${total === null ? '' : `/${total}`}  ${contestant}, seed ${seed}${lr === null ? '' : `, learning rate ${lr}`}${epochs === undefined ? '' : `, ${epochs} of the epochs`}:`,
     dev === null ? `failed (${failure})` : `dev ${metric} ${metricText(dev.value)}`,
     ...(test ? [`test ${metricText(test.metrics[metric])}`] : []),
     stored ? 'stored' : secondsText(seconds.run + seconds.test),
-    ...(remainingSeconds !== null && done < total ? [`about ${secondsText(remainingSeconds)} left`] : []),
+    ...(remainingSeconds !== null && total !== null && done < total
+      ? [`about ${secondsText(remainingSeconds)} left`]
+      : []),
   ];
   session.progress.say(`${parts[0]} ${parts.slice(1).join(', ')}`);
 }

@@ -1,5 +1,6 @@
 import type { DataSource } from '../data/dataset';
 import { columnFlags, commandText, fileFlags, labelFlags } from '../report/shell';
+import { budgetMethods } from './budget-notes';
 import type { ComparisonResults } from './summary';
 
 /** Options of a comparison's command line that its results do not record. */
@@ -14,21 +15,24 @@ export interface AskedComparison {
 
 /** Command that repeats a comparison. It has every option, so other defaults do not change it. */
 export function comparisonCommand(
-  { settings, seeds, standings, reference, failed = [] }: ComparisonResults,
+  { settings, seeds, standings, reference, failed = [], budget }: ComparisonResults,
   { model, revision, train, test, device, threads }: AskedComparison,
 ): string {
   const { rows, size, tune, lrs, samples, training } = settings;
   const [drawn, count] = 'rowsPerClass' in rows ? ['rows-per-class', rows.rowsPerClass] : ['rows', rows.rows];
   const [sized, amount] = 'budget' in size ? ['budget', size.budget] : ['k', size.k];
+  const compared = [...standings, ...failed].map(({ contestant }) => contestant);
+  const methods = new Set([...compared, ...(budget ? budgetMethods(budget) : [])]);
   return commandText('npx hifi compare', [
     ['model', model],
     ['revision', revision],
     ...fileFlags('train', train),
     ...test.flatMap((each) => fileFlags('test', each)),
     ...columnFlags(train),
-    ['strategies', [...standings, ...failed].map(({ contestant }) => contestant).join(',')],
+    ['strategies', [...methods].join(',')],
     ['seeds', seeds.every((seed, i) => seed === i) ? seeds.length : seeds.join(',')],
-    ['reference', reference],
+    ['reference', budget?.reference ?? reference],
+    ['minutes', budget?.minutes],
     [drawn, count],
     ['dev-rows', rows.dev],
     ['lrs', lrs.join(',')],

@@ -5,35 +5,31 @@ import { invalidInput } from '../foundation/errors';
 import { selectionOptions, unitsToChoose } from '../heads/select';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint';
 import { reportModelOf } from '../model/description';
+import type { Budget } from './budget';
 import { claimComparison } from './comparison-folder';
+import { ComparisonRuns } from './comparison-runs';
 import { type ComparedData, readComparedData } from './data';
-import type { EmbeddingFile } from './features';
-import { furtherOf, LOGISTIC, type Method, mixesUnits, needsClasses, type TunedMethod } from './methods';
-import { bestOf, ratesAfter } from './rate-search';
-import { embeddedFiles, fitRegression } from './regression';
+import { isMasked, LOGISTIC, type Method, mixesUnits, needsClasses } from './methods';
 import type { CompareEvent, CompareRequest } from './request';
-import { type RunRecord, readRun } from './run-record';
-import { SeedInputs } from './seed-inputs';
+import type { RunRecord } from './run-record';
 import { seedSplit } from './seed-rows';
 import { type ComparisonSettings, SPLIT_VERSION } from './settings';
-import { removeDelta, runOf, selectionFor, storedRun, testMethod, trainMethod } from './tuning';
+import { selectionFor } from './tuning';
+import { type RunsOutcome, withinBudget } from './within-budget';
 
-/** Result of a comparison. */
-export interface Compared {
+/** Result of a comparison: its settings and its runs. */
+export interface Compared extends RunsOutcome {
   settings: ComparisonSettings;
   /** Layers of the model and heads per layer. */
   model: { layers: number; heads: number };
-  /** Tested runs that count: one per method and seed. */
-  records: RunRecord[];
-  /** Failed run of each excluded method. */
-  failed: RunRecord[];
 }
 
 /**
  * Runs every method with every seed, in child processes one after the other. On the first seed it
  * trains with each learning rate, later with the best one on the dev rows. Finished runs are stored
  * and not repeated; an interrupted run continues from its checkpoint. A method is excluded if its
- * training fails at every learning rate, or on a later seed.
+ * training fails at every learning rate, or on a later seed. A budget allows some of the runs; see
+ * {@link withinBudget}.
  *
  * @throws HifiError INVALID_INPUT for bad input, or an `out` with other settings; CANCELLED by
  *   `signal`
@@ -53,166 +49,63 @@ export async function* compare(
   const { layers, heads } = checkpoint.config;
   try {
     for (const message of labelWarnings(data.pool, data.labels)) yield { kind: 'warning', message };
-    return { settings, model: { layers, heads }, ...(yield* new Comparison(request, checkpoint, data, signal).run()) };
+    const outcome = request.budget
+      ? yield* budgetedRuns(
+          request.budget,
+          (late) => new ComparisonRuns(request, checkpoint, data, AbortSignal.any([signal, late]), null),
+        )
+      : yield* everyRun(new ComparisonRuns(request, checkpoint, data, signal, runsOf(request)));
+    return { settings, model: { layers, heads }, ...outcome };
   } finally {
     release();
   }
 }
 
-class Comparison {
-  private readonly inputsBySeed = new Map<number, SeedInputs>();
-  private files: EmbeddingFile[] | undefined;
-  private total: number;
-  private done = 0;
-  /** Seconds of the runs of this process, from which the remaining time follows. */
-  private readonly taken: number[] = [];
-
-  constructor(
-    private readonly request: CompareRequest,
-    private readonly checkpoint: Checkpoint,
-    private readonly data: ComparedData,
-    private readonly signal: AbortSignal,
-  ) {
-    const { methods, seeds, lrs } = request;
-    const runs = (method: Method) => seeds.length + (method === LOGISTIC ? 0 : lrs.length - 1);
-    this.total = methods.reduce((sum, method) => sum + runs(method), 0);
-  }
-
-  async *run(): AsyncGenerator<CompareEvent, Pick<Compared, 'records' | 'failed'>> {
-    const { methods, seeds } = this.request;
-    const rates = new Map<Method, number>();
-    const records: RunRecord[] = [];
-    const failed = new Map<Method, RunRecord>();
-    // A method's learning rate for later seeds is known once the first seed has chosen it.
-    const { lrs } = this.request;
-    for (const seed of lrs.length === 1 ? seeds : seeds.slice(0, 1)) this.begin(methods, seed, lrs);
-    for (const [i, seed] of seeds.entries()) {
-      for (const method of methods) {
-        if (failed.has(method)) continue;
-        const rate = rates.get(method);
-        const tried = rate === undefined ? lrs : [rate];
-        const record = method === LOGISTIC ? yield* this.regression(seed) : yield* this.tuning(method, seed, tried);
-        if (record.lr !== null) rates.set(method, record.lr);
-        if (i === 0 && lrs.length > 1 && record.test) {
-          for (const later of seeds.slice(1)) this.begin([method], later, [record.lr as number]);
-        }
-        if (record.test) records.push(record);
-        else {
-          failed.set(method, record);
-          this.total -= seeds.length - 1 - i;
-        }
+/** Runs every method with every seed; a method that fails is excluded. */
+async function* everyRun(runs: ComparisonRuns): AsyncGenerator<CompareEvent, RunsOutcome> {
+  const { methods, seeds, lrs } = runs.request;
+  const rates = new Map<Method, number>();
+  const records: RunRecord[] = [];
+  const failed = new Map<Method, RunRecord>();
+  // A method's learning rate for later seeds is known once the first seed has chosen it.
+  for (const seed of lrs.length === 1 ? seeds : seeds.slice(0, 1)) runs.begin(methods, seed, lrs);
+  for (const [i, seed] of seeds.entries()) {
+    for (const method of methods) {
+      if (failed.has(method)) continue;
+      const rate = rates.get(method);
+      const record = yield* runs.run(method, seed, rate === undefined ? lrs : [rate]);
+      if (record.lr !== null) rates.set(method, record.lr);
+      if (i === 0 && lrs.length > 1 && record.test) {
+        for (const later of seeds.slice(1)) runs.begin([method], later, [record.lr as number]);
       }
-      this.inputsBySeed.get(seed)?.removeLargeFiles();
-      this.inputsBySeed.delete(seed);
-    }
-    return { records: records.filter(({ contestant }) => !failed.has(contestant)), failed: [...failed.values()] };
-  }
-
-  /** Begins the runs of a seed that are not stored, if they run elsewhere. */
-  private begin(methods: readonly Method[], seed: number, lrs: readonly number[]): void {
-    const { request, checkpoint } = this;
-    if (!request.place) return;
-    for (const contestant of methods) {
-      if (contestant === LOGISTIC || furtherOf(contestant, checkpoint.config)) continue;
-      for (const lr of lrs) {
-        const key = { contestant, seed, lr };
-        if (!storedRun(request.out, key)) request.place.begin(runOf(request, this.inputs(seed), key));
+      if (record.test) records.push(record);
+      else {
+        failed.set(method, record);
+        runs.extend(-(seeds.length - 1 - i));
       }
     }
+    runs.closeSeed(seed);
   }
+  return { records: records.filter(({ contestant }) => !failed.has(contestant)), failed: [...failed.values()] };
+}
 
-  /**
-   * Trains with each learning rate, and beyond an end of them while that is the best, and tests the
-   * best. If all fail, returns the first run.
-   */
-  private async *tuning(
-    method: TunedMethod,
-    seed: number,
-    lrs: readonly number[],
-  ): AsyncGenerator<CompareEvent, RunRecord> {
-    const { out } = this.request;
-    const { signal } = this;
-    const before = this.searched(method, seed, lrs);
-    if (before) {
-      this.total += before.length - lrs.length;
-      for (const record of before) {
-        removeDelta(out, record);
-        yield this.ended(record, true);
-      }
-      return bestOf(before) as RunRecord;
-    }
-    const inputs = this.inputs(seed);
-    const trained = (lr: number) =>
-      trainMethod(this.request, inputs, { contestant: method, lr }, this.checkpoint.config, signal);
-    const records: RunRecord[] = [];
-    const alone = lrs.length === 1;
-    for (let next = ratesAfter(lrs, records); next.length > 0; next = ratesAfter(lrs, records)) {
-      const [lr] = next;
-      const key = { contestant: method, seed, lr };
-      const started = performance.now();
-      const stored = alone ? storedRun(out, key) : readRun(out, key);
-      let record = stored ?? (yield* trained(lr));
-      if (alone && record.dev) record = yield* testMethod(this.request, inputs, record, signal);
-      if (records.length >= lrs.length) this.total++; // a rate beyond the list
-      records.push(record);
-      yield this.ended(record, stored !== undefined, started);
-    }
-    const best = bestOf(records);
-    if (!best) return records[0];
-    // An earlier search may have ended with another best, and removed this one's delta.
-    const ready =
-      storedRun(out, best as RunRecord & { contestant: TunedMethod }) ?? (yield* trained(best.lr as number));
-    const whole = ready.test ? ready : yield* testMethod(this.request, inputs, ready, signal);
-    for (const record of records) removeDelta(out, record);
-    if (!alone) yield { kind: 'tested', record: whole };
-    return whole;
-  }
+/** Seconds of a budget that are left for writing the results. */
+const RESULTS_SECONDS = 3;
 
-  /** Stored runs of a search whose best was tested; undefined if anything is left to do. */
-  private searched(contestant: TunedMethod, seed: number, lrs: readonly number[]): RunRecord[] | undefined {
-    const records: RunRecord[] = [];
-    for (let next = ratesAfter(lrs, records); next.length > 0; next = ratesAfter(lrs, records)) {
-      const record = readRun(this.request.out, { contestant, seed, lr: next[0] });
-      if (!record) return undefined;
-      records.push(record);
-    }
-    return bestOf(records)?.test ? records : undefined;
-  }
+/** Runs what a budget allows. Its time began with the process. */
+async function* budgetedRuns(
+  budget: Budget,
+  runsUntil: (signal: AbortSignal) => ComparisonRuns,
+): AsyncGenerator<CompareEvent, RunsOutcome> {
+  const clock = { now: () => performance.now() / 1000, end: 60 * budget.minutes - RESULTS_SECONDS };
+  const late = AbortSignal.timeout(Math.max(0, Math.round(1000 * (clock.end - clock.now()))));
+  return yield* withinBudget(runsUntil(late), budget, clock, late);
+}
 
-  private async *regression(seed: number): AsyncGenerator<CompareEvent, RunRecord> {
-    const { request, data, checkpoint, signal } = this;
-    const stored = readRun(request.out, { contestant: LOGISTIC, seed, lr: null });
-    const started = performance.now();
-    if (stored) {
-      yield this.ended(stored, true);
-      return stored;
-    }
-    this.files ??= yield* embeddedFiles(request, data, checkpoint, signal);
-    const record = yield* fitRegression(
-      { ...request, parameters: checkpoint.parameters },
-      this.inputs(seed),
-      data,
-      this.files,
-      signal,
-    );
-    yield this.ended(record, false, started);
-    return record;
-  }
-
-  private inputs(seed: number): SeedInputs {
-    const inputs = this.inputsBySeed.get(seed) ?? new SeedInputs(this.request, this.data, seed);
-    this.inputsBySeed.set(seed, inputs);
-    return inputs;
-  }
-
-  /** Event of a finished run. */
-  private ended(record: RunRecord, stored: boolean, started?: number): CompareEvent {
-    this.done++;
-    if (!stored && started !== undefined) this.taken.push((performance.now() - started) / 1000);
-    const mean = this.taken.reduce((sum, seconds) => sum + seconds, 0) / this.taken.length;
-    const remainingSeconds = this.taken.length > 0 ? (this.total - this.done) * mean : null;
-    return { kind: 'run', record, stored, done: this.done, total: this.total, remainingSeconds };
-  }
+/** Number of runs without a budget, as far as no rate beyond the list is tried. */
+function runsOf({ methods, seeds, lrs }: CompareRequest): number {
+  const of = (method: Method) => seeds.length + (method === LOGISTIC ? 0 : lrs.length - 1);
+  return methods.reduce((sum, method) => sum + of(method), 0);
 }
 
 /** @throws HifiError INVALID_INPUT if the model or the data do not allow a method */
@@ -226,7 +119,7 @@ function checkMethods(request: CompareRequest, checkpoint: Checkpoint, { labels 
     );
   }
   for (const method of methods) {
-    if (method !== LOGISTIC) unitsToChoose(selectionOptions(selectionFor(method, request, 0)), model);
+    if (isMasked(method)) unitsToChoose(selectionOptions(selectionFor(method, request, 0)), model);
     if (noClasses !== undefined && needsClasses(method)) {
       throw invalidInput(`${method} needs classes, and ${noClasses}: remove it from --strategies`);
     }

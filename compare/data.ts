@@ -4,6 +4,7 @@ import { encodeLabels, fitLabels } from '../data/labels';
 import type { LabelSet } from '../data/problem';
 import { readDataset } from '../data/read';
 import { within } from '../foundation/errors';
+import type { Split } from './split';
 
 /** All rows of a comparison. */
 export interface ComparedData {
@@ -31,3 +32,12 @@ export async function readComparedData(train: DataSource, test: readonly DataSou
   }
   return { pool, labels, targets, further, furtherTargets };
 }
+
+/** Classes of some rows of a problem with one class per row. */
+export const classesOf = (targets: Targets, rows: Int32Array) => Array.from(rows, (row) => targets[row] as number);
+
+/** Classes of a seed's test rows, those of further files last. */
+export const testClasses = ({ targets, furtherTargets }: ComparedData, { test }: Split) => [
+  ...classesOf(targets, test),
+  ...furtherTargets.flatMap((values) => Array.from(values as ArrayLike<number>)),
+];

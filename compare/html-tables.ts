@@ -12,7 +12,7 @@ import { testedRows } from './tables';
 export function seedsTable({ standings, seeds, metric }: ComparisonResults): string {
   const rows = standings.map(({ contestant, values }): Cell[] => [
     contestant,
-    ...values.map((value) => value.toFixed(4).replace('-', '−')),
+    ...seeds.map((_, i) => values[i]?.toFixed(4).replace('-', '−') ?? '–'),
   ]);
   return htmlTable(rows, [`test ${metric}`, ...seeds.map((seed) => `seed ${seed}`)]);
 }

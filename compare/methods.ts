@@ -17,14 +17,18 @@ const READINGS = {
 /** Logistic regression on embeddings of the frozen model. */
 export const LOGISTIC = 'logistic';
 
+/** Logistic regression on embeddings of the whole model, tuned on pairs of rows. */
+export const SETFIT = 'setfit';
+
 /**
- * Methods by name: strategies, other readings of `hifi`, baselines that tune the model, and
- * `logistic`.
+ * Methods by name: strategies, other readings of `hifi`, baselines that tune the model,
+ * `setfit` and `logistic`.
  */
 export const METHODS = [
   ...STRATEGIES,
   ...(Object.keys(READINGS) as (keyof typeof READINGS)[]),
   ...(Object.keys(BASELINES) as (keyof typeof BASELINES)[]),
+  SETFIT,
   LOGISTIC,
 ] as const;
 
@@ -38,9 +42,9 @@ type Choosing = Exclude<Strategy, 'none'> | keyof typeof READINGS;
 export type Method = (typeof METHODS)[number] | `${Choosing}:${Tune}`;
 
 /** Methods that choose nothing. */
-const FIXED: ReadonlySet<string> = new Set(['none', ...Object.keys(BASELINES), LOGISTIC]);
+const FIXED: ReadonlySet<string> = new Set(['none', ...Object.keys(BASELINES), SETFIT, LOGISTIC]);
 
-/** Method that tunes the model. */
+/** Method that tunes the model, with a learning rate. */
 export type TunedMethod = Exclude<Method, typeof LOGISTIC>;
 
 /**
@@ -57,10 +61,16 @@ export function methodOf(text: string): Method | undefined {
 }
 
 /** True for methods that need rows of one class each. */
-export const needsClasses = (method: Method): boolean => [LOGISTIC, 'contrast'].includes(partsOf(method).name);
+export const needsClasses = (method: Method): boolean => [LOGISTIC, SETFIT, 'contrast'].includes(partsOf(method).name);
+
+/** Method whose training is that of a mask, with a task head. */
+export type MaskedMethod = Exclude<TunedMethod, typeof SETFIT>;
+
+/** True for a method whose training is that of a mask. */
+export const isMasked = (method: Method): method is MaskedMethod => method !== LOGISTIC && method !== SETFIT;
 
 /** Strategy of a method, and options of the selection that differ from the defaults. */
-export function selectionOf(method: TunedMethod): { strategy: Strategy } & Partial<RankingOptions & { tune: Tune }> {
+export function selectionOf(method: MaskedMethod): { strategy: Strategy } & Partial<RankingOptions & { tune: Tune }> {
   const { name, tune } = partsOf(method);
   const parts = tune && { tune };
   if (name in READINGS) return { strategy: 'hifi', ...READINGS[name as keyof typeof READINGS], ...parts };
@@ -70,12 +80,12 @@ export function selectionOf(method: TunedMethod): { strategy: Strategy } & Parti
 
 /** True if some methods choose heads and others neurons: a number `k` would count both. */
 export function mixesUnits(methods: readonly Method[], tune: Tune): boolean {
-  const choosing = methods.filter((method): method is TunedMethod => !FIXED.has(method));
+  const choosing = methods.filter((method): method is MaskedMethod => !FIXED.has(method));
   return new Set(choosing.map((method) => (selectionOf(method).tune ?? tune) === 'neurons')).size > 1;
 }
 
 /** What a method tunes beside the chosen heads; undefined for nothing. */
-export const furtherOf = (method: TunedMethod, config: ModelConfig): FurtherTuning | undefined =>
+export const furtherOf = (method: MaskedMethod, config: ModelConfig): FurtherTuning | undefined =>
   baselineOf(method)?.further(config);
 
 /** Name of a method's files. */

@@ -1,6 +1,7 @@
 import type { DataSource } from '../data/dataset';
 import type { TrainOptions } from '../delta/training-options';
 import type { StageProgress, WarningEvent } from '../foundation/progress';
+import type { Budget, Rung } from './budget';
 import type { Method } from './methods';
 import type { RunPlace } from './run-place';
 import type { RunRecord } from './run-record';
@@ -22,6 +23,8 @@ export interface CompareRequest
   engine: Pick<TrainOptions, 'device' | 'threads'>;
   /** Where the heads' methods train. Default: in child processes, one after the other. */
   place?: RunPlace;
+  /** Budget that the runs must keep to. Default: none, and every run is made. */
+  budget?: Budget;
   /** Folder of all results. A comparison with the same settings there is continued. */
   out: string;
 }
@@ -31,5 +34,20 @@ export type CompareEvent =
   | WarningEvent
   /** The best of the learning rates was tested. */
   | { kind: 'tested'; record: RunRecord }
-  /** A run has ended; `stored`: in an earlier call. */
-  | { kind: 'run'; record: RunRecord; stored: boolean; done: number; total: number; remainingSeconds: number | null };
+  /** A rung of a comparison within a budget has ended. */
+  | { kind: 'rung'; rung: Rung }
+  /** A run has ended. */
+  | RunEvent;
+
+/** Event of a run that has ended; `stored`: in an earlier call. */
+export interface RunEvent {
+  kind: 'run';
+  record: RunRecord;
+  /** Epochs of a rung's run; absent for a whole run. */
+  epochs?: number;
+  stored: boolean;
+  done: number;
+  /** Null within a budget. */
+  total: number | null;
+  remainingSeconds: number | null;
+}

@@ -1,5 +1,6 @@
 import { randomStream } from '../data/random';
 import { failed as failure } from '../foundation/errors';
+import type { BudgetOutcome } from './budget';
 import type { Method } from './methods';
 import type { PairedAnswers } from './predictions';
 import type { RunRecord } from './run-record';
@@ -28,7 +29,7 @@ export interface Standing {
   contestant: Method;
   /** Best learning rate on the first seed's dev rows; null for logistic regression. */
   lr: number | null;
-  /** Test metric of each seed, in the order of the seeds. */
+  /** Test metric of each seed, in the order of the seeds; within a budget perhaps of the first ones. */
   values: number[];
   /** Interquartile mean of the values. */
   score: Estimate;
@@ -60,12 +61,17 @@ export interface ComparisonResults {
   answers?: PairedAnswers[];
   /** Excluded methods, whose training failed. Absent if there are none. */
   failed?: { contestant: Method; seed: number; failure: string }[];
+  /**
+   * Budget, and what it left out. The reference above is another one if there was no time for that
+   * of the budget.
+   */
+  budget?: BudgetOutcome;
 }
 
 /**
  * Summarizes the runs of a comparison.
  *
- * @param records tested runs, one per method and seed
+ * @param records tested runs, one per method and seed; a method has those of the first seeds
  * @param reference method that all others are compared with
  * @param failed failed run of each excluded method
  * @throws HifiError FAILED if the reference is excluded
@@ -103,8 +109,8 @@ export function summarise(
       lr: runs[0].lr,
       values: [...own[0]],
       score: estimate([own], ofAll),
-      difference: isReference ? null : estimate([own, other], (x, y) => ofAll(differences(x, y))),
-      improvement: isReference ? null : estimate([own, other], probabilityOfImprovement),
+      difference: isReference ? null : estimate(sameSeeds(own, other), (x, y) => ofAll(differences(x, y))),
+      improvement: isReference ? null : estimate(sameSeeds(own, other), probabilityOfImprovement),
       trainableParameters: Math.round(mean((run) => run.trainableParameters)),
       taskHeadParameters: runs[0].taskHeadParameters,
       share: mean((run) => run.trainableParameters / run.totalParameters),
@@ -128,6 +134,12 @@ export function summarise(
     standings: standings.toSorted((a, b) => b.score.value - a.score.value),
     ...(out.length > 0 && { failed: out }),
   };
+}
+
+/** Values of two sides on the seeds that both have. */
+export function sameSeeds([x]: Strata, [y]: Strata): [Strata, Strata] {
+  const count = Math.min(x.length, y.length);
+  return [[x.slice(0, count)], [y.slice(0, count)]];
 }
 
 const ofAll = (strata: Strata) => interquartileMean(strata.flat());

@@ -1,4 +1,5 @@
 import { grouped } from '../report/sentences';
+import { budgetNotes } from './budget-notes';
 import type { ComparisonResults, Estimate, Standing } from './summary';
 
 /** Column of the table. If not all fit, the highest ranks go first. */
@@ -59,7 +60,7 @@ const sharedRows = ({ settings, seeds }: ComparisonResults) =>
 
 /** Notes on the table, one sentence each. */
 export function notesOf(results: ComparisonResults): string[] {
-  const { settings, seeds, rows, metric, reference, bootstrap, failed = [] } = results;
+  const { settings, seeds, rows, metric, reference, bootstrap, failed = [], budget } = results;
   const { size: given } = settings;
   const size =
     'budget' in given
@@ -81,6 +82,7 @@ export function notesOf(results: ComparisonResults): string[] {
     ...failed.map(
       ({ contestant, seed, failure }) => `${contestant} is excluded: it failed on seed ${seed} (${failure})`,
     ),
+    ...(budget ? budgetNotes(budget, reference) : []),
   ];
 }
 

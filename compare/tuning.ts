@@ -2,24 +2,25 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { TRAIN_DEFAULTS, type TrainMetrics } from '../delta/training-options';
 import type { FurtherTuning } from '../delta/tuning';
-import { HifiError } from '../foundation/errors';
 import { peakOf } from '../foundation/process-memory';
 import type { Mask } from '../heads/mask';
 import { SELECTION_DEFAULTS, type SelectionOptions, selectHeads } from '../heads/select';
 import type { ModelConfig } from '../model/config';
 import { clearState } from '../trainer/state';
 import { evaluate, train } from '../trainer/training-engine';
+import { unlessDiverged } from './divergence';
 import { progressOf } from './engine-progress';
-import { furtherOf, selectionOf, type TunedMethod } from './methods';
+import { furtherOf, type MaskedMethod, selectionOf } from './methods';
 import { writePredictions } from './predictions';
 import type { CompareEvent, CompareRequest } from './request';
 import type { PlacedRun, RunResult } from './run-place';
-import { type RunKey, type RunRecord, readRun, runName, writeRun } from './run-record';
+import { type RunRecord, runName, writeRun } from './run-record';
 import type { SeedInputs } from './seed-inputs';
+import { removeTrained, trainedFolder } from './trained-folder';
 
 /** Options of the selection for a method; `random` draws other heads for each seed. */
 export function selectionFor(
-  method: TunedMethod,
+  method: MaskedMethod,
   { size, tune }: Pick<CompareRequest, 'size' | 'tune'>,
   seed: number,
 ): SelectionOptions {
@@ -31,7 +32,7 @@ export function selectionFor(
 export function runOf(
   request: CompareRequest,
   inputs: SeedInputs,
-  { contestant: method, lr }: { contestant: TunedMethod; lr: number },
+  { contestant: method, lr }: { contestant: MaskedMethod; lr: number },
 ): PlacedRun {
   const { training, engine } = request;
   const { seed, rows, analysisOptions: analysis } = inputs;
@@ -49,7 +50,7 @@ export function runOf(
 export async function* trainMethod(
   request: CompareRequest,
   inputs: SeedInputs,
-  { contestant: method, lr }: { contestant: TunedMethod; lr: number },
+  { contestant: method, lr }: { contestant: MaskedMethod; lr: number },
   config: ModelConfig,
   signal: AbortSignal,
 ): AsyncGenerator<CompareEvent, RunRecord> {
@@ -57,7 +58,7 @@ export async function* trainMethod(
   const { seed, rows } = inputs;
   const key = { contestant: method, seed, lr };
   const run = runOf(request, inputs, key);
-  const folder = deltaFolder(out, key);
+  const folder = trainedFolder(out, key);
   fs.mkdirSync(folder, { recursive: true });
   const further = furtherOf(method, config);
   const elsewhere = further ? undefined : place;
@@ -92,7 +93,7 @@ export async function* trainMethod(
   };
   writeRun(out, record);
   if (metrics) clearState(path.join(folder, 'state'));
-  else removeDelta(out, key);
+  else removeTrained(out, key);
   return record;
 }
 
@@ -110,8 +111,8 @@ async function* trainedHere(
   const request = { model, train: rows, dev, mask, further, options };
   const started = performance.now();
   const events = train({ ...request, out: folder, prefixes: inputs.prefixes, resume: true }, signal);
-  const result = yield* trainingOrFailure(events);
-  return { mask, ...result, measuredSeconds: seconds, trainedSeconds: (performance.now() - started) / 1000 };
+  const { result: metrics, failure } = yield* unlessDiverged(events);
+  return { mask, metrics, failure, measuredSeconds: seconds, trainedSeconds: (performance.now() - started) / 1000 };
 }
 
 /** Tests a method trained by {@link trainMethod} on all test rows. */
@@ -123,7 +124,7 @@ export async function* testMethod(
 ): AsyncGenerator<CompareEvent, RunRecord> {
   const { model, training, engine, out } = request;
   const started = performance.now();
-  const delta = path.join(deltaFolder(out, record), 'delta');
+  const delta = path.join(trainedFolder(out, record), 'delta');
   // The training's batch size may be small for reasons that do not hold for the test.
   const { maxLength, precision } = training;
   const options = { ...engine, batchSize: TRAIN_DEFAULTS.batchSize, maxLength, precision };
@@ -133,23 +134,9 @@ export async function* testMethod(
   const whole = { ...record, test: { rows, metrics }, seconds };
   writePredictions(out, record, answers!);
   writeRun(out, whole);
-  removeDelta(out, record);
+  removeTrained(out, record);
   return whole;
 }
-
-/** Run that needs no training: it was tested, it failed, or its delta still exists. */
-export function storedRun(out: string, key: RunKey): RunRecord | undefined {
-  const record = readRun(out, key);
-  if (record === undefined || record.test !== null || record.dev === null) return record;
-  return fs.existsSync(path.join(deltaFolder(out, key), 'delta', 'delta.json')) ? record : undefined;
-}
-
-/** Removes a run's delta. */
-export function removeDelta(out: string, key: RunKey): void {
-  fs.rmSync(deltaFolder(out, key), { recursive: true, force: true });
-}
-
-const deltaFolder = (out: string, key: RunKey) => path.join(out, 'state', 'trained', runName(key));
 
 const sumOf = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0);
 
@@ -163,19 +150,6 @@ function sizesOf(mask: Mask, metrics: TrainMetrics | undefined) {
     taskHeadParameters: metrics?.taskHeadParameters ?? 0,
     totalParameters: mask.totalParameters,
   };
-}
-
-/** A training whose loss is not finite is a failed method and does not end the comparison. */
-async function* trainingOrFailure(
-  events: AsyncGenerator<{ kind: string }, TrainMetrics>,
-): AsyncGenerator<CompareEvent, { metrics?: TrainMetrics; failure?: string }> {
-  try {
-    return { metrics: yield* progressOf(events) };
-  } catch (thrown) {
-    const error = HifiError.from(thrown);
-    if (error.code !== 'DIVERGED') throw thrown;
-    return { failure: error.message };
-  }
 }
 
 const devOf = ({ best, epochs }: TrainMetrics, byLoss: boolean) => ({

@@ -1,6 +1,6 @@
 import type { Method } from './methods';
 import { bootstrapInterval, differences, interquartileMean, type Strata } from './statistics';
-import { bootstrap, type ComparisonResults, type Estimate, type Standing } from './summary';
+import { bootstrap, type ComparisonResults, type Estimate, type Standing, sameSeeds } from './summary';
 
 /** Sign of a difference by its whole interval; `open` if the interval contains 0. */
 export type Sign = 'above' | 'below' | 'open';
@@ -19,7 +19,7 @@ export interface Verdict {
 export function verdictOf({ standings }: ComparisonResults): Verdict {
   const [best, ...others] = standings;
   const leads = others.map(({ contestant, values }) => {
-    const sides: Strata[] = [[best.values], [values]];
+    const sides = sameSeeds([best.values], [values]);
     const statistic = (x: Strata, y: Strata) => interquartileMean(differences(x, y).flat());
     const interval = bootstrapInterval(sides, (x, y) => statistic(x, y), bootstrap()) ?? null;
     return { method: contestant, lead: { value: statistic(sides[0], sides[1]), interval } };

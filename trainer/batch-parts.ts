@@ -11,11 +11,11 @@ export interface RowBatch {
 
 /** Batch with the targets of its rows, if any. */
 export interface LabelledBatch extends RowBatch {
-  targets?: Float32Array; // [B, C], or [B·S, C] of tokens
+  targets?: Float32Array; // [B, C], or [B·S, C] of tokens, or [B/2, 1] of pairs
 }
 
 /**
- * Largest number of tokens of a part, with padding, unless one row is longer. It bounds the memory
+ * Largest number of tokens of a part, with padding, unless one unit is longer. It bounds the memory
  * for any batch size.
  */
 const PART_TOKENS = 512;
@@ -23,18 +23,22 @@ const PART_TOKENS = 512;
 const PARTS_MULTIPLE = 2;
 
 /**
- * Splits a batch into parts of whole rows, as equal as possible. The split is a function of the
+ * Splits a batch into parts of whole units, as equal as possible. The split is a function of the
  * batch's shape alone, since the gradient's bits depend on it.
+ *
+ * @param unit consecutive rows that stay together, because they have a loss together
  */
-export function partsOf(batch: LabelledBatch): LabelledBatch[] {
-  const least = batch.B / Math.max(1, Math.floor(PART_TOKENS / batch.S));
-  return splitAt(batch, Math.min(batch.B, Math.ceil(least / PARTS_MULTIPLE) * PARTS_MULTIPLE));
+export function partsOf(batch: LabelledBatch, unit = 1): LabelledBatch[] {
+  const units = batch.B / unit;
+  const least = units / Math.max(1, Math.floor(PART_TOKENS / (batch.S * unit)));
+  return splitAt(batch, Math.min(units, Math.ceil(least / PARTS_MULTIPLE) * PARTS_MULTIPLE), unit);
 }
 
-/** Splits a batch into a number of parts. */
-export function splitAt({ rows, mask, targets, B, S }: LabelledBatch, count: number): LabelledBatch[] {
+/** Splits a batch into a number of parts of whole units. */
+export function splitAt({ rows, mask, targets, B, S }: LabelledBatch, count: number, unit = 1): LabelledBatch[] {
+  const units = B / unit;
   return Array.from({ length: count }, (_, i) => {
-    const [first, end] = [i, i + 1].map((each) => Math.floor((each * B) / count));
+    const [first, end] = [i, i + 1].map((each) => unit * Math.floor((each * units) / count));
     const part = (values: Float32Array) => values.subarray((values.length / B) * first, (values.length / B) * end);
     const named = Object.entries(rows).map(([name, values]) => [name, part(values)]);
     const own = { rows: Object.fromEntries(named), mask: part(mask), B: end - first, S };

@@ -7,6 +7,8 @@ import type { TrainRequest } from '../delta/training-options';
 import { requireBfloat16 } from '../infra/bfloat16';
 import { serveEngine } from '../infra/engine-child';
 import { loadTensorFlow } from '../infra/tensorflow';
+import { type BodyEmbeddingsRequest, embedWithBody } from './body-embeddings';
+import { type BodyRequest, tuneBody } from './body-training';
 import { ablate, evaluate, type LogitsRequest, logits, predict } from './inference';
 import { keepingGraph } from './kept-graph';
 import { train } from './pipeline';
@@ -16,7 +18,15 @@ import { calibrateScoring } from './scoring-calibration';
 import type { TensorFlow } from './session';
 import { calibrate } from './training-calibration';
 
-type Request = TrainRequest | EvaluateRequest | LogitsRequest | ScoreRequest | CalibrateRequest | PrepareRequest;
+type Request =
+  | TrainRequest
+  | BodyRequest
+  | BodyEmbeddingsRequest
+  | EvaluateRequest
+  | LogitsRequest
+  | ScoreRequest
+  | CalibrateRequest
+  | PrepareRequest;
 
 /** The process's TensorFlow; all its calls are for one device. */
 let loaded: TensorFlow | undefined;
@@ -34,6 +44,8 @@ serveEngine({
     return prepare(request);
   },
   train: (request: TrainRequest, signal) => train(tensorFlow(request), request, signal),
+  tuneBody: (request: BodyRequest, signal) => tuneBody(tensorFlow(request), request, signal),
+  embedWithBody: (request: BodyEmbeddingsRequest, signal) => embedWithBody(tensorFlow(request), request, signal),
   scoreHeads: (request: ScoreRequest, signal) => scoreHeads(tensorFlow(request), request, signal),
   calibrate: (request: CalibrateRequest, signal) => calibrate(tensorFlow(request), request, signal),
   calibrateScoring: (request: CalibrateRequest, signal) => calibrateScoring(tensorFlow(request), request, signal),

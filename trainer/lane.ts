@@ -1,7 +1,7 @@
 import type { ModelConfig, TaskHead } from '../model/architecture';
 import { architectureOf, runLayers } from '../model/architectures';
 import { Dropout } from './dropout';
-import { type NetworkObjective, taskLoss } from './loss';
+import { type NetworkObjective, targetShape, taskLoss } from './loss';
 import { TensorFlowNetwork } from './network';
 import type { NetworkWeights } from './network-weights';
 import type { Ops, Tensor } from './ops';
@@ -48,7 +48,7 @@ export class Lane {
     n: number,
   ) {
     const architecture = architectureOf(config);
-    this.inputs = partInputs(ops, config, outputs, n);
+    this.inputs = partInputs(ops, config, targetShape(objective, outputs).numbers, n);
     this.dropoutKey = ops.input(`dropoutKey/${n}`, 'int32', [1]);
     const network = (dropout?: Dropout, off?: Tensor) =>
       new TensorFlowNetwork(ops, config, weights, this.inputs, dropout, off);

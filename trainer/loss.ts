@@ -11,10 +11,19 @@ import type { Ops, Tensor } from './ops';
  */
 export const POOLED = { problem: 'pooled' } as const;
 
-/** Objective of a network: that of a training, or {@link POOLED}. */
-export type NetworkObjective = Omit<Objective, 'problem'> & { problem: ProblemType | typeof POOLED.problem };
+/**
+ * Objective of a network that ends as one of {@link POOLED}: the mean squared error of the cosine of
+ * two rows' means, as sentence-transformers' `CosineSimilarityLoss`. Rows 2i and 2i + 1 are a pair,
+ * and the target of a pair is the wanted cosine.
+ */
+export const PAIRS = { problem: 'pairs' } as const;
 
-/** Target of a row, as the loss of its objective takes it. */
+/** Objective of a network: that of a training, {@link POOLED} or {@link PAIRS}. */
+export type NetworkObjective = Omit<Objective, 'problem'> & {
+  problem: ProblemType | typeof POOLED.problem | typeof PAIRS.problem;
+};
+
+/** Target of a row, or of a pair, as the loss of its objective takes it. */
 export type NetworkTarget = Target | Float32Array;
 
 /** These rows' part of the mean loss and its gradient by the logits. // [], [B, C] */
@@ -31,6 +40,14 @@ interface LossFunction {
   targets(targets: readonly NetworkTarget[], outputs: number, objective: NetworkObjective): Float32Array;
   /** As {@link lossCount}. */
   count(targets: readonly NetworkTarget[], objective: NetworkObjective): number;
+  /** As {@link targetShape}. Default: a row has a target, with a number per logit. */
+  shape?: TargetShape;
+}
+
+/** Shape of targets: consecutive rows that have a target together, and numbers of a target. */
+export interface TargetShape {
+  rows: number;
+  numbers: number;
 }
 
 const rowCount = ({ length }: ArrayLike<unknown>) => length;
@@ -123,6 +140,13 @@ const LOSSES: Readonly<Record<NetworkObjective['problem'], LossFunction>> = {
     targets: (targets: readonly Float32Array[]) => concatenated(targets),
     count: rowCount,
   },
+  /** Mean squared error of the pairs' cosines. */
+  pairs: {
+    loss: cosineError,
+    targets: (targets: readonly number[]) => Float32Array.from(targets),
+    count: rowCount,
+    shape: { rows: 2, numbers: 1 },
+  },
 };
 
 /**
@@ -174,6 +198,28 @@ function binaryCrossEntropy(
 }
 
 /**
+ * Squared error (c − t)² of the cosine c = u·v / (‖u‖·‖v‖) of each pair. Its gradient by u is
+ * 2·(c − t)·(v / (‖u‖·‖v‖) − c·u / ‖u‖²).
+ */
+function cosineError(ops: Ops, means: Tensor, targets: Tensor, count: Tensor): Loss {
+  const d = means.shape[1]!;
+  const pairs = ops.reshape(means, [-1, 2, d]); // [B/2, 2, d]
+  const [u, v] = [0, 1].map((side) => ops.slice(pairs, [0, side, 0], [-1, 1, d])); // [B/2, 1, d]
+  const dot = (a: Tensor, b: Tensor) => ops.sum(ops.mul(a, b), [2], true); // [B/2, 1, 1]
+  const [uu, vv] = [dot(u, u), dot(v, v)];
+  const norms = ops.mul(ops.sqrt(uu), ops.sqrt(vv));
+  const cosine = ops.div(dot(u, v), norms);
+  const error = ops.sub(cosine, ops.reshape(targets, [-1, 1, 1]));
+  const slope = ops.div(ops.scale(error, 2), count);
+  const by = (own: Tensor, square: Tensor, other: Tensor) =>
+    ops.mul(slope, ops.sub(ops.div(other, norms), ops.div(ops.mul(cosine, own), square)));
+  return {
+    loss: ops.div(ops.sum(ops.square(error), [0, 1, 2]), count),
+    byLogits: ops.reshape(ops.concat([by(u, uu, v), by(v, vv, u)], 1), [-1, d]), // [B, d]
+  };
+}
+
+/**
  * Part of the mean loss for some rows of a batch, and its gradient by the logits.
  *
  * @param logits // [B, C]
@@ -212,6 +258,10 @@ export function ownTargetValues(
   return values.map((value, i) => value / counts[Math.floor(i / width)]);
 }
 
-/** Divisor of a batch's mean loss: its rows, or the sum of their weights. */
+/** Shape of the targets. @param outputs number of logits per row */
+export const targetShape = ({ problem }: NetworkObjective, outputs: number): TargetShape =>
+  LOSSES[problem].shape ?? { rows: 1, numbers: outputs };
+
+/** Divisor of a batch's mean loss: its rows or pairs, or the sum of the rows' weights. */
 export const lossCount = (targets: readonly NetworkTarget[], objective: NetworkObjective): number =>
   LOSSES[objective.problem].count(targets, objective);

@@ -6,7 +6,7 @@ import type { Checkpoint } from '../model/checkpoint';
 import { partsOf, type RowBatch } from './batch-parts';
 import { dropoutKey } from './dropout';
 import { Lane } from './lane';
-import { lossCount, type NetworkObjective, type NetworkTarget, targetValues } from './loss';
+import { lossCount, type NetworkObjective, type NetworkTarget, targetShape, targetValues } from './loss';
 import { endOf } from './network-end';
 import { NetworkWeights } from './network-weights';
 import { Ops, type Tensor, type Variable } from './ops';
@@ -176,7 +176,7 @@ export class Program {
 
   /**
    * Runs the forward and the backward pass with dropout. Updates nothing.
-   * @param targets B of them
+   * @param targets B of them, or B/2 of pairs
    */
   gradient(batch: RowBatch, targets: readonly NetworkTarget[], at: { seed: number; step: number }): BatchGradient {
     const { session, ends } = this;
@@ -202,7 +202,7 @@ export class Program {
     return { loss, norm, gradient: gradient as TensorHandle };
   }
 
-  /** Mean loss as in evaluation. @param targets B of them */
+  /** Mean loss as in evaluation. @param targets B of them, or B/2 of pairs */
   loss(batch: RowBatch, targets: readonly NetworkTarget[]): number {
     let loss = 0;
     for (const { lanes, feeds } of this.labelled(batch, targets)) {
@@ -254,7 +254,8 @@ export class Program {
   /** Parts of a batch with their targets, in groups that run at once. */
   private labelled(batch: RowBatch, targets: readonly NetworkTarget[]): PartGroup<Lane>[] {
     const { outputs, objective } = this.parts;
-    const parts = partsOf({ ...batch, targets: targetValues(targets, outputs, objective) });
+    const labelled = { ...batch, targets: targetValues(targets, outputs, objective) };
+    const parts = partsOf(labelled, targetShape(objective, outputs).rows);
     const count: Feed = { values: Float32Array.of(lossCount(targets, objective)), shape: [] };
     return partGroups(parts, this.lanes).map(({ lanes, feeds }) => ({
       lanes,

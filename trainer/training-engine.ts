@@ -17,11 +17,21 @@ import { type HeadScores, isScoreStrategy } from '../heads/scores';
 import { type ChildFor, callEngine, Engine, type EngineOptions, type ProcessOptions } from '../infra/engine';
 import { evaluateOnnx, logitsOnnx, predictOnnx } from '../infra/onnx/onnx-engine';
 import { mayUseGpu, trainerEnvironment } from '../infra/tensorflow';
+import type { BodyEmbeddingsRequest } from './body-embeddings';
+import type { BodyRequest, TunedBody } from './body-training';
 import type { LogitsRequest } from './inference';
 import type { PrepareRequest } from './prepare';
 import type { ScoringCost } from './scoring-calibration';
 
-type Request = TrainRequest | EvaluateRequest | AblationRequest | LogitsRequest | ScoreRequest | CalibrateRequest;
+type Request =
+  | TrainRequest
+  | BodyRequest
+  | BodyEmbeddingsRequest
+  | EvaluateRequest
+  | AblationRequest
+  | LogitsRequest
+  | ScoreRequest
+  | CalibrateRequest;
 
 /** Process of a call: one of its own, or that of an engine. */
 export interface TrainerProcess extends ProcessOptions {
@@ -92,6 +102,14 @@ export async function prepare(engine: Engine, request: PrepareRequest, signal?: 
 /** Fine-tunes in a child process; see `train` in `pipeline.ts`. */
 export const train = (request: TrainRequest, signal?: AbortSignal, options?: TrainerProcess) =>
   call<TrainEvent, TrainMetrics>('train', request, signal, options);
+
+/** Tunes a whole base for embeddings in a child process; see `tuneBody` in `body-training.ts`. */
+export const tuneBody = (request: BodyRequest, signal?: AbortSignal) =>
+  call<StageProgress, TunedBody>('tuneBody', request, signal);
+
+/** Embeds rows with a tuned body in a child process; see `embedWithBody` in `body-embeddings.ts`. */
+export const embedWithBody = (request: BodyEmbeddingsRequest, signal?: AbortSignal) =>
+  call<StageProgress, void>('embedWithBody', request, signal);
 
 /** Computes the scores that need gradients in a child process; see `scoreHeads` in `score.ts`. */
 export const scoreHeads = (request: ScoreRequest, signal?: AbortSignal, options?: TrainerProcess) =>

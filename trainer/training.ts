@@ -24,7 +24,7 @@ export class Training {
   /**
    * One step: loss, gradient, clipping, AdamW.
    *
-   * @param targets B of them
+   * @param targets B of them, or B/2 of pairs
    * @param step steps done before this one
    * @returns the batch's mean loss
    * @throws FAILED where loss or gradient is not finite; nothing was updated then

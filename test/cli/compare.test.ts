@@ -162,6 +162,42 @@ test('more seeds and methods go into the same folder; other settings do not', ()
   });
 });
 
+test('a budget halves the candidates and uses stored runs; the same command continues', () => {
+  const short = hifi(...words(at('whole')), '--minutes', '0.01');
+  expect(short.status).toBe(0); // the runs of the first test are stored
+  const none = JSON.parse(fs.readFileSync(at('whole', 'results.json'), 'utf8')) as ComparisonResults;
+  expect(none.budget).toMatchObject({ minutes: 0.01, rungs: [{ epochs: 1, kept: [], dropped: [] }] });
+  expect(none.budget!.rungs[0].notReached).toHaveLength(4);
+
+  const { status, stdout, stderr } = hifi(...words(at('whole')), '--minutes', '30', '--json');
+  expect({ status, stderr }).toEqual({ status: 0, stderr: expect.stringContaining('rung of 1 epoch: kept') });
+  const { budget, standings, seeds } = JSON.parse(stdout) as ComparisonResults;
+  expect(budget!.notReached).toEqual([]);
+  const [rung] = budget!.rungs;
+  expect([budget!.rungs.length, rung.notReached]).toEqual([1, []]);
+  expect(rung.kept.length + rung.dropped.length).toBe(4);
+  expect(rung.kept.some(({ contestant }) => contestant === 'random')).toBe(true);
+  for (const { contestant, lr, dev } of [...rung.kept, ...rung.dropped]) {
+    const run = read<RunRecord>('whole', 'rungs', '1-epochs', 'runs', `${contestant}-seed0-lr${lr}.json`);
+    expect(run.dev).toEqual({ value: dev, epoch: 1 });
+  }
+  expect(standings.map(({ contestant }) => contestant).sort()).toEqual(
+    [...new Set(rung.kept.map(({ contestant }) => contestant))].sort(),
+  );
+  for (const { values } of standings) expect(values).toHaveLength(seeds.length);
+  expect(fs.readdirSync(at('whole', 'rungs', '1-epochs', 'state', 'trained'))).toEqual([]);
+  const again = hifi(...words(at('whole')), '--minutes', '30');
+  expect(again.stderr.match(/run \d+ .*(, stored|: stored)/g)).toHaveLength(again.stderr.match(/^run \d/gm)!.length);
+
+  // Without a whole run there is no result.
+  const over = hifi(...words(at('over')), '--minutes', '0.01');
+  expect([over.status, over.stderr.trimEnd().split('\n').at(-1)]).toEqual([
+    4,
+    expect.stringMatching(/^hifi: --minutes 0\.01 is over before any method has trained .* 0 shorter runs are kept;/),
+  ]);
+  expect(fs.existsSync(at('over', 'settings.json'))).toBe(true);
+});
+
 test('a task has its own metric; rows per class are balanced; Ctrl-C keeps finished runs', async () => {
   const sentences = fs.readFileSync(train, 'utf8').trimEnd().split('\n').slice(1);
   const cola = sentences.map((line) => line.split('\t')).map(([text, label]) => `x\t${label}\t\t${text}\n`);
@@ -170,11 +206,11 @@ test('a task has its own metric; rows per class are balanced; Ctrl-C keeps finis
     'compare',
     ...model,
     ...['--train', at('cola.tsv'), '--task', 'cola', '--rows-per-class', '4', '--epochs', '1', '--k', '1'],
-    ...['--strategies', 'none,logistic,hifi-literal,lora,bitfit', '--seeds', '1', '--out', at('cola')],
+    ...['--strategies', 'none,logistic,hifi-literal,lora,bitfit,setfit', '--seeds', '1', '--out', at('cola')],
   ];
   let sent = false;
   const interrupted = await startHifi(command, (stderr, child) => {
-    if (sent || !stderr.includes('run 1/5')) return;
+    if (sent || !stderr.includes('run 1/6')) return;
     sent = true; // a second one would end it at once
     child.kill('SIGINT');
   });
@@ -191,6 +227,12 @@ test('a task has its own metric; rows per class are balanced; Ctrl-C keeps finis
   const [lora, bitfit] = [4 * 8 * (45 + 45), 45 + 2 * (6 * 45 + 70)];
   expect(run('lora')).toMatchObject({ heads: [], trainableParameters: lora, taskHeadParameters: 2162 });
   expect(run('bitfit')).toMatchObject({ heads: [], trainableParameters: bitfit, taskHeadParameters: 2162 });
+  // `setfit` trains what `full` does, but no pooler, and fits a regression on the embeddings.
+  const setfit = run('setfit');
+  expect(setfit).toMatchObject({ heads: [], dev: { epoch: null }, test: { rows: 44 }, taskHeadParameters: 2 * 46 });
+  expect(setfit.trainableParameters).toBe(setfit.totalParameters - 2 * 45 - 46 * 45);
+  expect(read<RowAnswers>('cola', 'predictions', 'setfit-seed0-lr0.001.json').predicted).toHaveLength(44);
+  expect(fs.readdirSync(at('cola', 'state', 'trained'))).toEqual([]);
 });
 
 test('methods tune parts of their own', () => {
@@ -301,6 +343,9 @@ test.each([
   [['--rows', '55'], /--rows is 55, and 12 more are needed as dev rows; the training file has 60 rows$/],
   [['--k', '6'], /k is 6; it must be 1 to 5: a layer of this model has 5 heads$/],
   [['--regression', '--strategies', 'logistic'], /logistic needs classes, .* remove it from --strategies$/],
+  [['--regression', '--strategies', 'setfit'], /setfit needs classes, and the labels are numbers: remove it/],
+  [['--minutes', '0'], /--minutes is "0"; it must be a number above 0$/],
+  [['--minutes', '5', '--gateway', '127.0.0.1:1'], /--minutes 5 and --gateway are given; a budget is for runs here/],
   [['--regression', '--strategies', 'contrast'], /contrast needs classes, and the labels are numbers: remove it/],
   [['--test', path.join(fixtures, 'tiny-data/pairs.tsv')], /no column "sentence" in the header/],
 ])('%j ends with 2 and one line, and writes nothing', (change, line) => {

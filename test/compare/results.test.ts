@@ -1,3 +1,5 @@
+import { comparisonCommand } from '../../compare/command-line';
+import { renderComparison } from '../../compare/comparison-page';
 import { metricOverParameters } from '../../compare/figures';
 import { answersTable } from '../../compare/html-tables';
 import type { RunRecord } from '../../compare/run-record';
@@ -72,6 +74,33 @@ test('results.md and results.csv have the standings', () => {
     'hifi,0,0.001,0.2,4000,1000',
     'hifi,1,0.001,0.3,4000,1000',
   ]);
+});
+
+test('within a budget, methods have the first seeds, and table, page and command say what was left out', () => {
+  const cut = records.filter(({ contestant, seed }) => contestant === 'random' || seed === 0);
+  const left = [1, 2].map((seed) => ({ contestant: 'hifi' as const, seed, lr: 1e-3 }));
+  const dropped = [{ contestant: 'bottom' as const, lr: 1e-3, dev: null }];
+  const judged = { contestant: 'hifi' as const, lr: 1e-3, dev: 0.5 };
+  const rungs = [{ epochs: 1, kept: [judged], dropped, notReached: [{ contestant: 'full' as const, lr: 1e-3 }] }];
+  const budget = { minutes: 5, reference: 'random' as const, rungs, notReached: left };
+  const within = { ...summarise(settings, cut, 'random'), budget };
+  const hifi = within.standings.find(({ contestant }) => contestant === 'hifi')!;
+  // Only the first seed is common: 0.2 and 0.1.
+  expect(hifi).toMatchObject({ values: [0.2], difference: { value: 0.1, interval: null }, improvement: { value: 1 } });
+  expect(within.seeds).toEqual([0, 1, 2]);
+  expect(csvOf(within).trim().split('\n')).toHaveLength(1 + 3 + 1 + 1);
+  expect(markdownOf(within)).toContain(
+    'rung of 1 epoch: kept hifi 0.001 (dev 0.5000); dropped bottom 0.001 (failed); not reached: full 0.001.',
+  );
+  expect(markdownOf(within)).toContain('not reached with all epochs: hifi at 0.001 seed 1, seed 2.');
+  const asked = { model: 'm', train: { path: 't.tsv', task: 'cola' as const }, test: [], device: 'cpu' };
+  const runs = { counted: cut, search: [] };
+  const page = renderComparison({ results: within, runs, model: { layers: 1, heads: 1 }, asked });
+  expect(page).toContain('not reached with all epochs: hifi at 0.001 seed 1, seed 2.');
+  expect(page.replace(/<script>[\s\S]*/, '')).not.toMatch(/NaN|Infinity|undefined|\[object|null/);
+  expect(comparisonCommand(within, asked).replaceAll(/ \\\n */g, ' ')).toMatch(
+    /--strategies random,hifi,logistic,bottom,full --seeds 3 --reference random --minutes 5 /,
+  );
 });
 
 test('answers are shown from the side of the asked method', () => {
