@@ -1,3 +1,4 @@
+const { availableParallelism } = require('node:os');
 const path = require('node:path');
 const { swc, swcModule } = require('./test/support/swc.cjs');
 
@@ -21,7 +22,7 @@ module.exports = {
     '/node_modules/(?!(.*/)?(hyparquet|hyparquet-compressors|hysnappy|fzstd|otlp-exporter-base)/)',
   ],
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
-  // Tests that wait for a process or a timer leave a quarter of the cores idle with 100 %.
-  maxWorkers: '150%',
+  // With a worker per core, tests that wait for a process or a timer leave a quarter of them idle.
+  maxWorkers: Math.ceil(1.5 * availableParallelism()),
   testTimeout: 120_000,
 };
