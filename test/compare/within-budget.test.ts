@@ -25,8 +25,9 @@ class TimedRuns implements SpentRuns {
   continued = (end: number) => new TimedRuns(this.request, end, this.stored);
 
   shortRun: SpentRuns['shortRun'] = async function* (this: TimedRuns, method, seed, lr, { epochs, out }) {
+    const stored = this.stored.has(this.name(out, method, seed, lr));
     const record = this.trained(method, seed, lr, epochs, out);
-    yield { kind: 'run', record, epochs, stored: false, done: 0, total: null, remainingSeconds: null };
+    yield { kind: 'run', record, epochs, stored, done: 0, total: null, remainingSeconds: null };
     return record;
   };
 
@@ -34,9 +35,10 @@ class TimedRuns implements SpentRuns {
     const { epochs } = this.request.training;
     const records: RunRecord[] = [];
     for (const lr of method === 'logistic' ? [null] : lrs) {
+      const stored = this.stored.has(this.name('out', method, seed, lr));
       const record = this.trained(method, seed, lr, epochs, 'out');
       records.push(record);
-      yield { kind: 'run', record, stored: false, done: 0, total: null, remainingSeconds: null };
+      yield { kind: 'run', record, stored, done: 0, total: null, remainingSeconds: null };
     }
     const best = records.reduce((a, b) => ((b.dev?.value ?? -1) > (a.dev?.value ?? -1) ? b : a));
     if (!best.dev || best.test) return best;
