@@ -6,8 +6,8 @@ import { type RunsOutcome, type SpentRuns, withinBudget } from '../../compare/wi
 import { cancelled } from '../../foundation/errors';
 
 /**
- * Runs on a clock that only they move: an epoch and a test take a second each, `hifi` twice as long.
- * The dev metric is the rate, and `bottom` always fails.
+ * Runs on a clock that only they move: an epoch and a test take a second each, an epoch of `hifi`
+ * two. The dev metric is the rate, half a point more for `hifi`; `bottom` always fails.
  */
 class TimedRuns implements SpentRuns {
   time = 0;
@@ -25,8 +25,9 @@ class TimedRuns implements SpentRuns {
   continued = (end: number) => new TimedRuns(this.request, end, this.stored);
 
   shortRun: SpentRuns['shortRun'] = async function* (this: TimedRuns, method, seed, lr, { epochs, out }) {
+    const stored = this.missing(method, seed, [lr], out).trainings === 0;
     const record = this.trained(method, seed, lr, epochs, out);
-    yield { kind: 'run', record, epochs, stored: false, done: 0, total: null, remainingSeconds: null };
+    yield { kind: 'run', record, epochs, stored, done: 0, total: null, remainingSeconds: null };
     return record;
   };
 
@@ -34,9 +35,10 @@ class TimedRuns implements SpentRuns {
     const { epochs } = this.request.training;
     const records: RunRecord[] = [];
     for (const lr of method === 'logistic' ? [null] : lrs) {
+      const stored = this.missing(method, seed, lr === null ? [] : [lr]).trainings === 0;
       const record = this.trained(method, seed, lr, epochs, 'out');
       records.push(record);
-      yield { kind: 'run', record, stored: false, done: 0, total: null, remainingSeconds: null };
+      yield { kind: 'run', record, stored, done: 0, total: null, remainingSeconds: null };
     }
     const best = records.reduce((a, b) => ((b.dev?.value ?? -1) > (a.dev?.value ?? -1) ? b : a));
     if (!best.dev || best.test) return best;
@@ -161,8 +163,8 @@ test('no budget is exceeded, nothing is lost, and the same command continues', a
 });
 
 test('a run does not start if its measured cost does not fit; one without a cost is cancelled at the end', async () => {
-  // The first rung starts runs to 3.7 s, a third of the budget. `hifi` has the best value in it, and would take
-  // 8 s for all epochs. The second rung starts runs to 7.5 s: two epochs of `full` would end at 8 s.
+  // The first rung starts runs to 3.7 s, a third of the budget. `hifi` has the best value in it, and
+  // would take 8 s for all epochs. The second starts runs to 7.5 s: `full` would end at 8 s.
   const found = await spent(11, { seeds: [0] });
   const [first, second] = found.budget!.rungs;
   expect(keysOf([...first.kept, ...first.dropped])).toEqual(['random 1', 'full 1']);
