@@ -25,7 +25,7 @@ class TimedRuns implements SpentRuns {
   continued = (end: number) => new TimedRuns(this.request, end, this.stored);
 
   shortRun: SpentRuns['shortRun'] = async function* (this: TimedRuns, method, seed, lr, { epochs, out }) {
-    const stored = this.missing(method, seed, [lr], out).trainings === 0;
+    const stored = this.stored.has(this.name(out, method, seed, lr));
     const record = this.trained(method, seed, lr, epochs, out);
     yield { kind: 'run', record, epochs, stored, done: 0, total: null, remainingSeconds: null };
     return record;
@@ -35,7 +35,7 @@ class TimedRuns implements SpentRuns {
     const { epochs } = this.request.training;
     const records: RunRecord[] = [];
     for (const lr of method === 'logistic' ? [null] : lrs) {
-      const stored = this.missing(method, seed, lr === null ? [] : [lr]).trainings === 0;
+      const stored = this.stored.has(this.name('out', method, seed, lr));
       const record = this.trained(method, seed, lr, epochs, 'out');
       records.push(record);
       yield { kind: 'run', record, stored, done: 0, total: null, remainingSeconds: null };
