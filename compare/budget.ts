@@ -24,8 +24,8 @@ export interface Rung {
   kept: JudgedCandidate[];
   dropped: JudgedCandidate[];
   /**
-   * Candidates without a run, or without time for their whole run. They leave if any other was kept,
-   * except the reference's first.
+   * Candidates without a run, or without time for their whole run. They leave if any other was
+   * kept, except the reference's first.
    */
   notReached: Candidate[];
 }

@@ -60,7 +60,7 @@ export class ComparisonRuns {
     return method === LOGISTIC ? this.regression(seed) : this.tuning(method, seed, lrs, next);
   }
 
-  /** Trains a method with fewer epochs, in a folder of its own, and keeps nothing but the record. */
+  /** Trains a method with fewer epochs, in a folder of its own, and keeps only the record. */
   async *shortRun(
     contestant: TunedMethod,
     seed: number,

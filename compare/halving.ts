@@ -7,8 +7,8 @@ import type { RunRecord } from './run-record';
 const FEW = 3;
 
 /**
- * Epochs of the rungs of successive halving (Jamieson & Talwalkar 2016), ascending: each rung has at
- * most half the epochs of the next, the last at most half of all. As many rungs as halve the
+ * Epochs of the rungs of successive halving (Jamieson & Talwalkar 2016), ascending: each rung has
+ * at most half the epochs of the next, the last at most half of all. As many rungs as halve the
  * candidates to two, if there are epochs for them.
  *
  * @param candidates number of candidates of the first rung
@@ -25,8 +25,8 @@ export const byQuality = <Run extends Pick<RunRecord, 'dev'>>(runs: readonly Run
   runs.filter(({ dev }) => dev).toSorted((a, b) => Number(isBetter(b.dev!, a.dev!)) - Number(isBetter(a.dev!, b.dev!)));
 
 /**
- * Better half of a rung's runs, the best first, all runs if they are few; and of the reference, with
- * which all others are compared, its best run in any case.
+ * Better half of a rung's runs, the best first; all runs if they are few. The best run of the
+ * reference, with which all others are compared, is kept in any case.
  */
 export function betterHalf<Run extends Candidate & Pick<RunRecord, 'dev'>>(
   runs: readonly Run[],
@@ -65,8 +65,8 @@ export interface BudgetClock {
 }
 
 /**
- * Time until which a rung starts runs: an equal share of what remains for it, each rung after it and
- * each seed, since halved candidates with doubled epochs take about as long.
+ * Time until which a rung starts runs: an equal share of what remains for it, each rung after it
+ * and each seed, since halved candidates with doubled epochs take about as long.
  */
 export const rungEnd = ({ now, end }: BudgetClock, rungsLeft: number, seeds: number): number =>
   now() + (end - now()) / (rungsLeft + seeds);

@@ -29,7 +29,7 @@ export interface Standing {
   contestant: Method;
   /** Best learning rate on the first seed's dev rows; null for logistic regression. */
   lr: number | null;
-  /** Test metric of each seed, in the order of the seeds; within a budget perhaps of the first ones. */
+  /** Test metric of each seed, in order; within a budget maybe only of the first ones. */
   values: number[];
   /** Interquartile mean of the values. */
   score: Estimate;

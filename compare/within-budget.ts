@@ -27,9 +27,9 @@ export type SpentRuns = Pick<ComparisonRuns, 'request' | 'shortRun' | 'run' | 'm
  * then the later seeds follow, as far as time allows. `logistic` has no epochs and no rung.
  *
  * A run starts if it ends in time by the costs of earlier ones, or if its method has no cost yet.
- * `clock.end` cancels a run that takes longer. Stored runs take no time. While time is left, another
- * pass over all rungs adds what an earlier one did not reach; one that tests fewer runs does not
- * count. So the same comparison, called again, continues.
+ * `clock.end` cancels a run that takes longer. Stored runs take no time. While time is left,
+ * another pass over all rungs adds what an earlier one did not reach; one that tests fewer runs
+ * does not count. So the same comparison, called again, continues.
  *
  * @param late aborts at `clock.end`, with the signal of the runs
  */
@@ -203,5 +203,5 @@ const withDev = ({ contestant, lr, dev }: RunRecord) => ({ contestant, lr, dev: 
 
 const isSame = (one: Candidate) => (other: Candidate) => one.contestant === other.contestant && one.lr === other.lr;
 
-/** Rates of a list, one after the other, and none beyond its ends: these are what is left of them. */
+/** Rates of a list, one after the other; none beyond its ends, which halving has moved. */
 const listed = (lrs: readonly number[], tried: readonly unknown[]) => lrs.slice(tried.length);

@@ -12,9 +12,9 @@ import type { Ops, Tensor } from './ops';
 export const POOLED = { problem: 'pooled' } as const;
 
 /**
- * Objective of a network that ends as one of {@link POOLED}: the mean squared error of the cosine of
- * two rows' means, as sentence-transformers' `CosineSimilarityLoss`. Rows 2i and 2i + 1 are a pair,
- * and the target of a pair is the wanted cosine.
+ * Objective of a network that ends as one of {@link POOLED}: the mean squared error of the cosine
+ * of two rows' means, as sentence-transformers' `CosineSimilarityLoss`. Rows 2i and 2i + 1 are a
+ * pair, and the target of a pair is the wanted cosine.
  */
 export const PAIRS = { problem: 'pairs' } as const;
 

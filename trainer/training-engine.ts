@@ -107,7 +107,7 @@ export const train = (request: TrainRequest, signal?: AbortSignal, options?: Tra
 export const tuneBody = (request: BodyRequest, signal?: AbortSignal) =>
   call<StageProgress, TunedBody>('tuneBody', request, signal);
 
-/** Embeds rows with a tuned body in a child process; see `embedWithBody` in `body-embeddings.ts`. */
+/** Embeds rows with a tuned body in a child process; see `body-embeddings.ts`. */
 export const embedWithBody = (request: BodyEmbeddingsRequest, signal?: AbortSignal) =>
   call<StageProgress, void>('embedWithBody', request, signal);
 

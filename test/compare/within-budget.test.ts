@@ -6,8 +6,8 @@ import { type RunsOutcome, type SpentRuns, withinBudget } from '../../compare/wi
 import { cancelled } from '../../foundation/errors';
 
 /**
- * Runs on a clock that only they move: an epoch and a test take a second each, `hifi` twice as long.
- * The dev metric is the rate, and `bottom` always fails.
+ * Runs on a clock that only they move: an epoch and a test take a second each, an epoch of `hifi`
+ * two. The dev metric is the rate, half a point more for `hifi`; `bottom` always fails.
  */
 class TimedRuns implements SpentRuns {
   time = 0;
@@ -163,8 +163,8 @@ test('no budget is exceeded, nothing is lost, and the same command continues', a
 });
 
 test('a run does not start if its measured cost does not fit; one without a cost is cancelled at the end', async () => {
-  // The first rung starts runs to 3.7 s, a third of the budget. `hifi` has the best value in it, and would take
-  // 8 s for all epochs. The second rung starts runs to 7.5 s: two epochs of `full` would end at 8 s.
+  // The first rung starts runs to 3.7 s, a third of the budget. `hifi` has its best value, and all
+  // its epochs would take 8 s. The second starts runs to 7.5 s: `full` would end at 8 s.
   const found = await spent(11, { seeds: [0] });
   const [first, second] = found.budget!.rungs;
   expect(keysOf([...first.kept, ...first.dropped])).toEqual(['random 1', 'full 1']);
