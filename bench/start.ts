@@ -9,26 +9,8 @@ const COMMAND = path.join(__dirname, '../dist/cli/hifi.js');
 
 /** Rows of the job whose fixed cost is measured. */
 const JOB_ROWS = 200;
-
-/**
- * Program that runs a job of one epoch by the built library, and prints the seconds of its steps
- * and of its evaluation. Arguments: library, model, rows, folder of the results.
- */
-const JOB = `
-  const [library, model, train, out] = process.argv.slice(2);
-  const { runJob } = require(library);
-  (async () => {
-    let last, steps, evaluation;
-    const request = { model, train: { path: train, task: 'cola' }, out, training: { epochs: 1 }, exports: ['checkpoint'] };
-    for await (const event of runJob(request)) {
-      if (event.kind === 'progress' && event.stage === 'train') last = performance.now();
-      if (event.kind !== 'epoch') continue;
-      evaluation = (performance.now() - last) / 1000;
-      steps = event.epoch.seconds;
-    }
-    console.log(JSON.stringify({ steps, evaluation }));
-  })();
-`;
+const JOB = path.join(__dirname, 'job-child.cjs');
+const LIBRARY = path.join(__dirname, '../dist/index.js');
 
 /** Measures the time until a command ends or prints its first line, and a job's fixed cost. */
 export async function benchStart(model: string, cola: string, rounds: number): Promise<void> {
@@ -40,11 +22,8 @@ export async function benchStart(model: string, cola: string, rounds: number): P
   const rows = path.join(folder, 'rows.tsv');
   const lines = fs.readFileSync(path.join(cola, 'train.tsv'), 'utf8').split('\n').slice(0, JOB_ROWS);
   fs.writeFileSync(rows, `${lines.join('\n')}\n`);
-  const job = path.join(folder, 'job.cjs');
-  fs.writeFileSync(job, JOB);
   const fixedCost = async () => {
-    const library = path.join(__dirname, '../dist/index.js');
-    const { seconds, stdout } = await watched(process.execPath, [job, library, model, rows, fresh()]);
+    const { seconds, stdout } = await watched(process.execPath, [JOB, LIBRARY, model, rows, fresh()]);
     const { steps, evaluation } = JSON.parse(stdout) as { steps: number; evaluation: number };
     return seconds - steps - evaluation;
   };

@@ -24,7 +24,7 @@ export function addCompareFlags(command: Command): void {
   add(
     command,
     '--strategies <a,b,…>',
-    `${METHODS.join(', ')}; with parts of its own, like --tune, after a colon: random:vo`,
+    `${METHODS.join(', ')}; after a colon, what a method tunes instead of --tune: random:vo`,
     methods('--strategies'),
   );
   add(

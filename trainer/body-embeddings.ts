@@ -1,7 +1,5 @@
 import type { DataSource } from '../data/dataset';
 import { readDataset } from '../data/read';
-import { windowRows } from '../data/windows';
-import { windowOptions } from '../data/word-windows';
 import { evaluateRows } from '../delta/logits';
 import { breathe } from '../foundation/breathe';
 import { within } from '../foundation/errors';
@@ -10,15 +8,12 @@ import { StageMeter, type StageProgress } from '../foundation/progress';
 import { WholeFile } from '../foundation/whole-file';
 import { openCheckpoint } from '../model/checkpoint';
 import { loadTokenizer } from '../model/tokenizer';
-import { readBody, wholeBody } from './body';
+import { bodyRows, readBody, wholeBody } from './body';
 import type { BodyOptions } from './body-training';
 import { checkDevice } from './device';
-import { tokenLimit } from './inputs';
 import { POOLED } from './loss';
-import { FreshRows } from './prefix';
 import { Program } from './program';
 import type { TensorFlow } from './session';
-import { TokenRows } from './token-rows';
 
 /** Request to embed rows with a tuned body. */
 export interface BodyEmbeddingsRequest {
@@ -52,13 +47,10 @@ export async function* embedWithBody(
     const { tuning, layout } = wholeBody(checkpoint);
     const outputs = checkpoint.config.hiddenSize;
     program = new Program(tf, { checkpoint, tuning, layout, outputs, objective: POOLED }, readBody(body));
-    const tokens = new TokenRows(checkpoint, program.readsWords);
-    const tokenizer = loadTokenizer(model);
-    const windows = windowOptions({ maxLength: tokenLimit(checkpoint, options.maxLength) });
+    const parts = { program, checkpoint, tokenizer: loadTokenizer(model) };
     for (const { data, out } of sets) {
       const dataset = await within('data', () => readDataset(data, 'labels'));
-      const encoded = windowRows(dataset, tokenizer, windows, checkpoint.config).windows;
-      const rows = new FreshRows({ program, checkpoint, tokens }, encoded);
+      const { encoded, rows } = bodyRows(parts, dataset, options.maxLength);
       const meter = new StageMeter('embed', encoded.length, 'rows');
       const embedded = evaluateRows((batch) => program!.logits(batch), rows, options.batchSize, encoded);
       const { values } = yield* relayed(embedded, async function* (done) {

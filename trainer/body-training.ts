@@ -3,8 +3,6 @@ import { likeLengthBatches } from '../data/batches';
 import type { DataSource } from '../data/dataset';
 import { encodeLabels, fitLabels } from '../data/labels';
 import { readDataset } from '../data/read';
-import { windowRows } from '../data/windows';
-import { windowOptions } from '../data/word-windows';
 import { modelIdentity, optionsIdentity, rowsIdentity } from '../delta/identity';
 import type { TrainOptions } from '../delta/training-options';
 import { breathe } from '../foundation/breathe';
@@ -14,16 +12,13 @@ import { peakResidentBytes } from '../foundation/process-memory';
 import { StageMeter, type StageProgress } from '../foundation/progress';
 import { openCheckpoint } from '../model/checkpoint';
 import { loadTokenizer } from '../model/tokenizer';
-import { wholeBody, writeBody } from './body';
+import { bodyRows, wholeBody, writeBody } from './body';
 import { checkDevice } from './device';
-import { tokenLimit } from './inputs';
 import { PAIRS } from './loss';
-import { FreshRows } from './prefix';
 import { Program } from './program';
 import { rowPairs } from './row-pairs';
 import type { TensorFlow } from './session';
 import { loadState, saveState } from './state';
-import { TokenRows } from './token-rows';
 import { Training } from './training';
 
 /** Options of a contrastive training, as in a training of heads. */
@@ -76,8 +71,6 @@ export async function* tuneBody(
   try {
     const dataset = await within('train', () => readDataset(train, 'labels'));
     const classes = encodeLabels(dataset, fitLabels(dataset)) as ArrayLike<number>;
-    const windows = windowOptions({ maxLength: tokenLimit(checkpoint, options.maxLength) });
-    const encoded = windowRows(dataset, loadTokenizer(model), windows, checkpoint.config).windows;
     const { tuning, layout, initial, tunedParameters } = wholeBody(checkpoint);
     const outputs = checkpoint.config.hiddenSize;
     program = new Program(tf, { checkpoint, tuning, layout, outputs, objective: PAIRS }, initial);
@@ -90,10 +83,8 @@ export async function* tuneBody(
     const saved = loadState(state, identity, layout.size);
     if (saved) program.write(saved.training);
     const progress = saved?.progress ?? { step: 0, lossSum: 0, lossRows: 0, seconds: 0, epochs: [], bestEpoch: 0 };
-    const hidden = new FreshRows(
-      { program, checkpoint, tokens: new TokenRows(checkpoint, program.readsWords) },
-      encoded,
-    );
+    const parts = { program, checkpoint, tokenizer: loadTokenizer(model) };
+    const { rows: hidden } = bodyRows(parts, dataset, options.maxLength);
     const batchesOf = (epoch: number) => {
       const { rows, similar } = rowPairs(classes, { seed, epoch });
       const lengths = Array.from(similar, (_, i) =>
