@@ -1,3 +1,4 @@
+import type { Engine } from '../infra/engine';
 import type { Checkpoint } from '../model/checkpoint';
 import type { ComparedData } from './data';
 import type { EmbeddingFile } from './features';
@@ -18,15 +19,22 @@ type NextRates = typeof ratesAfter;
 export class ComparisonRuns {
   private readonly inputsBySeed = new Map<number, SeedInputs>();
   private files: EmbeddingFile[] | undefined;
+  /** Method whose trainings the engine's child has run. */
+  private engineFor: Method | undefined;
   private done = 0;
   /** Seconds of the runs of this process, from which the remaining time follows. */
   private readonly taken: number[] = [];
 
-  /** @param total number of runs, if it is known */
+  /**
+   * @param engine runs trainings and tests. Its child serves one method, so that each has its own
+   *   peak of memory
+   * @param total number of runs, if it is known
+   */
   constructor(
     readonly request: CompareRequest,
     private readonly checkpoint: Checkpoint,
     private readonly data: ComparedData,
+    private readonly engine: Engine,
     private readonly signal: AbortSignal,
     private total: number | null,
   ) {}
@@ -161,22 +169,25 @@ export class ComparisonRuns {
     return bestOf(records)?.test ? records : undefined;
   }
 
-  private trained(
+  private async *trained(
     method: TunedMethod,
     inputs: SeedInputs,
     lr: number,
     request = this.request,
   ): AsyncGenerator<CompareEvent, RunRecord> {
-    const { data, checkpoint, signal } = this;
-    return method === SETFIT
+    const { data, checkpoint, engine, signal } = this;
+    if (this.engineFor !== method) await engine.release();
+    this.engineFor = method;
+    const { config } = checkpoint;
+    return yield* method === SETFIT
       ? trainSetfit({ request, data, checkpoint }, inputs, lr, signal)
-      : trainMethod(request, inputs, { contestant: method, lr }, checkpoint.config, signal);
+      : trainMethod(request, inputs, { contestant: method, lr }, { config, engine }, signal);
   }
 
   private tested(inputs: SeedInputs, record: RunRecord): AsyncGenerator<CompareEvent, RunRecord> {
     const { request, data, checkpoint, signal } = this;
     return isMasked(record.contestant)
-      ? testMethod(request, inputs, record, signal)
+      ? testMethod(request, inputs, record, this.engine, signal)
       : testSetfit({ request, data, checkpoint }, inputs, record, signal);
   }
 

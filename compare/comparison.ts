@@ -5,6 +5,7 @@ import { invalidInput } from '../foundation/errors';
 import { selectionOptions, unitsToChoose } from '../heads/select';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint';
 import { reportModelOf } from '../model/description';
+import { trainerEngine } from '../trainer/training-engine';
 import type { Budget } from './budget';
 import { claimComparison } from './comparison-folder';
 import { ComparisonRuns } from './comparison-runs';
@@ -47,16 +48,17 @@ export async function* compare(
   for (const seed of request.seeds) seedSplit(data, request.rows, { seed, searchSeed: request.seeds[0] });
   const release = claimComparison(request.out, settings);
   const { layers, heads } = checkpoint.config;
+  const engine = trainerEngine();
+  const runsUntil = (end: AbortSignal, total: number | null) =>
+    new ComparisonRuns(request, checkpoint, data, engine, end, total);
   try {
     for (const message of labelWarnings(data.pool, data.labels)) yield { kind: 'warning', message };
     const outcome = request.budget
-      ? yield* budgetedRuns(
-          request.budget,
-          (late) => new ComparisonRuns(request, checkpoint, data, AbortSignal.any([signal, late]), null),
-        )
-      : yield* everyRun(new ComparisonRuns(request, checkpoint, data, signal, runsOf(request)));
+      ? yield* budgetedRuns(request.budget, (late) => runsUntil(AbortSignal.any([signal, late]), null))
+      : yield* everyRun(runsUntil(signal, runsOf(request)));
     return { settings, model: { layers, heads }, ...outcome };
   } finally {
+    await engine.close();
     release();
   }
 }

@@ -5,6 +5,7 @@ import type { FurtherTuning } from '../delta/tuning';
 import { peakOf } from '../foundation/process-memory';
 import type { Mask } from '../heads/mask';
 import { SELECTION_DEFAULTS, type SelectionOptions, selectHeads } from '../heads/select';
+import type { Engine } from '../infra/engine';
 import type { ModelConfig } from '../model/config';
 import { clearState } from '../trainer/state';
 import { evaluate, train } from '../trainer/training-engine';
@@ -46,12 +47,16 @@ export function runOf(
   };
 }
 
-/** Trains a method with one seed and learning rate; {@link testMethod} removes its delta. */
+/**
+ * Trains a method with one seed and learning rate; {@link testMethod} removes its delta.
+ *
+ * @param engine runs the training, unless a gateway does
+ */
 export async function* trainMethod(
   request: CompareRequest,
   inputs: SeedInputs,
   { contestant: method, lr }: { contestant: MaskedMethod; lr: number },
-  config: ModelConfig,
+  { config, engine }: { config: ModelConfig; engine: Engine },
   signal: AbortSignal,
 ): AsyncGenerator<CompareEvent, RunRecord> {
   const { out, place } = request;
@@ -70,7 +75,7 @@ export async function* trainMethod(
     trainedSeconds = 0,
   } = yield* elsewhere
     ? elsewhere.result(run, folder, signal)
-    : trainedHere(request.model, run, inputs, further, folder, signal);
+    : trainedHere(request.model, run, inputs, { further, engine }, folder, signal);
   const epochSeconds = sumOf(metrics?.epochs.map((epoch) => epoch.seconds) ?? []);
   const { peakRssBytes = 0 } = metrics ?? {};
   const record: RunRecord = {
@@ -102,7 +107,7 @@ async function* trainedHere(
   model: string,
   { train: rows, dev, selection, training: options }: PlacedRun,
   inputs: SeedInputs,
-  further: FurtherTuning | undefined,
+  { further, engine }: { further: FurtherTuning | undefined; engine: Engine },
   folder: string,
   signal: AbortSignal,
 ): AsyncGenerator<CompareEvent, RunResult> {
@@ -110,7 +115,7 @@ async function* trainedHere(
   const mask = selectHeads(measured, selection);
   const request = { model, train: rows, dev, mask, further, options };
   const started = performance.now();
-  const events = train({ ...request, out: folder, prefixes: inputs.prefixes, resume: true }, signal);
+  const events = train({ ...request, out: folder, prefixes: inputs.prefixes, resume: true }, signal, { engine });
   const { result: metrics, failure } = yield* unlessDiverged(events);
   return { mask, metrics, failure, measuredSeconds: seconds, trainedSeconds: (performance.now() - started) / 1000 };
 }
@@ -120,16 +125,17 @@ export async function* testMethod(
   request: CompareRequest,
   inputs: SeedInputs,
   record: RunRecord,
+  engine: Engine,
   signal: AbortSignal,
 ): AsyncGenerator<CompareEvent, RunRecord> {
-  const { model, training, engine, out } = request;
+  const { model, training, out } = request;
   const started = performance.now();
   const delta = path.join(trainedFolder(out, record), 'delta');
   // The training's batch size may be small for reasons that do not hold for the test.
   const { maxLength, precision } = training;
-  const options = { ...engine, batchSize: TRAIN_DEFAULTS.batchSize, maxLength, precision };
+  const options = { ...request.engine, batchSize: TRAIN_DEFAULTS.batchSize, maxLength, precision };
   const test = { model, delta, data: inputs.rows.test, answers: true, options };
-  const { rows, metrics, answers } = yield* progressOf(evaluate(test, signal));
+  const { rows, metrics, answers } = yield* progressOf(evaluate(test, signal, { engine }));
   const seconds = { ...record.seconds, test: (performance.now() - started) / 1000 };
   const whole = { ...record, test: { rows, metrics }, seconds };
   writePredictions(out, record, answers!);
