@@ -3,6 +3,7 @@ import * as path from 'node:path';
 import { invalidInput } from '../foundation/errors';
 import { checkPlace, isStaged, placeOf, unwritable } from '../foundation/output-path';
 import { foreignFile, type OwnFolder, publishFolderWhen, removeEmpty } from '../foundation/whole-folder';
+import { lockFor } from '../infra/process-lock';
 
 /** Ways in which a command may use an `--out` that holds something. */
 export interface OutRules {
@@ -32,8 +33,8 @@ export function checkFolder(out: string, { resume, overwrite }: OutRules, result
     throw invalidInput('--resume continues what --out holds, --overwrite replaces it: give one of them');
   const holds = entries(out);
   if (holds.length > 0 && !resume && !overwrite) {
-    const choice = resume === undefined ? '' : '--resume or ';
-    throw invalidInput(`--out ${out} is not empty (it holds ${holds[0]}): give a new folder, ${choice}--overwrite`);
+    const choice = resume === undefined ? ' or' : ', --resume or';
+    throw invalidInput(`--out ${out} is not empty (it holds ${holds[0]}): give a new folder${choice} --overwrite`);
   }
   for (const [name, own] of Object.entries(results.folders)) checkOwn(path.join(out, name), own);
   checkPlace(out, 'folder');
@@ -64,17 +65,19 @@ export async function inFolder<T>(
   const leave = makeFolder(out, rules, results);
   try {
     return await work();
-  } catch (error) {
+  } finally {
     leave();
-    throw error;
   }
 }
 
 /**
- * Creates `out` and missing folders above it, if it may receive results.
+ * Creates `out` and missing folders above it, if it may receive results. A command that can resume
+ * has it for itself.
  *
- * @returns function to call after a failure: removes the new folders that are still empty
- * @throws HifiError INVALID_INPUT as {@link checkFolder}, or if the folder cannot be created
+ * @returns function to call at the end: gives `out` back, and removes new folders that are still
+ *   empty
+ * @throws HifiError INVALID_INPUT as {@link checkFolder}, if the folder cannot be created, or if
+ *   another process has it
  */
 export function makeFolder(out: string, rules: OutRules, results: OwnResults): () => void {
   checkFolder(out, rules, results);
@@ -85,11 +88,18 @@ export function makeFolder(out: string, rules: OutRules, results: OwnResults): (
   } catch (error) {
     throw unwritable(`--out ${out}`, path.dirname(folder), error);
   }
+  const state = path.join(folder, 'state');
+  const release = rules.resume === undefined ? undefined : lockIn(state, out);
   return () => {
-    if (first === undefined) return;
-    const state = path.join(folder, 'state');
-    removeEmpty(fs.existsSync(state) ? state : folder, first);
+    release?.();
+    removeEmpty(fs.existsSync(state) ? state : folder, first ?? state);
   };
+}
+
+/** Locks the state of a command, which may be new. @returns function that releases it */
+function lockIn(state: string, out: string): () => void {
+  fs.mkdirSync(state, { recursive: true });
+  return lockFor(path.join(state, 'lock'), `--out ${out}`, { otherwise: 'another --out' });
 }
 
 /**

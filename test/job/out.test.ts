@@ -17,14 +17,28 @@ describe('--out as a folder', () => {
   test('may be new or empty', async () => {
     const out = path.join(folder(), 'deep', 'er');
     expect(await claim(out, {})).toBe(7);
-    expect(fs.readdirSync(out)).toEqual([]);
+    expect(fs.existsSync(path.dirname(out))).toBe(false); // no result, no folder
+    fs.mkdirSync(out, { recursive: true });
     expect(await claim(out, {})).toBe(7);
+    expect(fs.readdirSync(out)).toEqual([]);
+  });
+
+  test('belongs to one command that can resume', async () => {
+    const out = folder('heads.json');
+    const rules = { resume: true };
+    const second = await inFolder(out, rules, none, () => claim(out, rules).catch((error: Error) => error));
+    expect(second).toMatchObject({
+      code: 'INVALID_INPUT',
+      message: `--out ${out} is in use by process ${process.pid}: end that one first, or give another --out`,
+    });
+    expect(await claim(out, rules)).toBe(7);
+    expect(fs.readdirSync(out)).toEqual(['heads.json']);
   });
 
   test('may hold results with --resume or --overwrite only, and keeps them until they are replaced', async () => {
     const out = folder('heads.json', 'delta/delta.json', 'notes.txt');
     expect(() => checkFolder(out, {}, none)).toThrow(
-      /is not empty \(it holds delta\): give a new folder, --overwrite$/,
+      /is not empty \(it holds delta\): give a new folder or --overwrite$/,
     );
     expect(() => checkFolder(out, { resume: false }, none)).toThrow(/give a new folder, --resume or --overwrite$/);
     expect(() => checkFolder(out, { resume: true, overwrite: true }, none)).toThrow(/give one of them$/);
