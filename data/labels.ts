@@ -28,11 +28,35 @@ export const fitLabels = (train: Dataset): LabelSet => ({
   names: LABELS[train.problem].names(train),
 });
 
+/** Number of classes from which numbers are most often values, not classes. */
+const MANY_NUMBERS = 20;
+
+/** Warns of labels that most often stand for something else, one line each. */
+export const labelWarnings = ({ path }: Pick<Dataset, 'path'>, set: LabelSet): string[] =>
+  [...writtenTwice(set), ...valuesAsClasses(set), ...joinedLabels(set)].map((text) => `${path}: ${text}`);
+
+/** Classes that are numbers, and many: the rows may need a regression. */
+function valuesAsClasses({ problem, names }: LabelSet): string[] {
+  const numbers = names.every((name) => name !== '' && Number.isFinite(Number(name)));
+  if (problem !== 'single-label' || !numbers || names.length < MANY_NUMBERS) return [];
+  return [`the labels are ${names.length} different numbers, each a class; to predict a number give --regression`];
+}
+
+/** One of several labels that has another separator in it. */
+function joinedLabels({ problem, names }: LabelSet): string[] {
+  const joined = names.find(
+    (name) => /[,;]/.test(name) && name.split(/[,;]/).some((part) => names.includes(part.trim())),
+  );
+  if (problem !== 'multi-label' || joined === undefined) return [];
+  const separator = /[,;]/.exec(joined)?.[0];
+  return [`"${joined}" is one label; if it is several, give --label-separator "${separator}"`];
+}
+
 /**
- * Warns of classes that differ only in letter case or in Unicode composition, one line per group.
- * They are most often one class written in two ways.
+ * Classes that differ only in letter case or in Unicode composition, one line per group. They are
+ * most often one class written in two ways.
  */
-export function labelWarnings({ path }: Dataset, set: LabelSet): string[] {
+function writtenTwice(set: LabelSet): string[] {
   const alike = new Map<string, string[]>();
   for (const name of set.names) {
     const key = name.normalize('NFC').toLowerCase().normalize('NFC');
@@ -46,7 +70,7 @@ export function labelWarnings({ path }: Dataset, set: LabelSet): string[] {
       const shown = names.map((name) =>
         composed ? `${JSON.stringify(name)} (${codePoints(name)})` : JSON.stringify(name),
       );
-      return `${path}: the labels ${shown.join(', ')} ${how}; they are ${names.length} classes`;
+      return `the labels ${shown.join(', ')} ${how}; they are ${names.length} classes`;
     });
 }
 

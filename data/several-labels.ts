@@ -49,6 +49,12 @@ function labelNames(train: Dataset): readonly string[] {
 }
 
 function encode(dataset: Dataset, names: readonly string[], owner: string): Uint8Array[] {
+  const lacking = dataset.labelNames && names.find((name) => !dataset.labelNames?.includes(name));
+  if (lacking !== undefined) {
+    throw invalidInput(
+      `${dataset.path}: --label-columns lacks "${lacking}"; name the column of each label: ${owner} ${listOf(names)}`,
+    );
+  }
   const indexOf = new Map(names.map((name, index) => [name, index]));
   return (labelsOf(dataset) as string[][]).map((labels, row) => {
     const target = new Uint8Array(names.length);

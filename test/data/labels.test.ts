@@ -117,6 +117,25 @@ describe('labelWarnings', () => {
     expect(warnings(['CAF\u00c9', 'cafe\u0301'])).toHaveLength(1);
   });
 
+  it('warns of numbers that are most often values, from 20 on', () => {
+    const numbers = Array.from({ length: 20 }, (_, i) => String(i / 2));
+    expect(warnings(numbers)).toEqual([
+      'rows.tsv: the labels are 20 different numbers, each a class; to predict a number give --regression',
+    ]);
+    expect(warnings(numbers.slice(1))).toEqual([]);
+    expect(warnings([...numbers.slice(1), 'x'])).toEqual([]);
+    expect(warnings(numbers, { problem: 'regression' })).toEqual([]);
+  });
+
+  it('warns of several labels in one', () => {
+    const labelled = { path: 'rows.tsv' };
+    const warned = (names: string[]) => labelWarnings(labelled, { problem: 'multi-label', names });
+    expect(warned(['joy', 'joy, anger', 'anger'])).toEqual([
+      'rows.tsv: "joy, anger" is one label; if it is several, give --label-separator ","',
+    ]);
+    expect(warned(['joy, glee', 'anger'])).toEqual([]);
+  });
+
   it('does not warn of other classes, or of numbers', () => {
     expect(warnings(['neg', 'pos', 'negative', 'é', 'e', '1', '1.0'])).toEqual([]);
     expect(warnings(['1e1', '1E1'], { problem: 'regression' })).toEqual([]);

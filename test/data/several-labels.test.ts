@@ -72,7 +72,7 @@ test.each(Object.entries(FORMS))('rows written as JSON lines keep every label: %
   expect(again.texts).toEqual(dataset.texts);
   const labels = { problem: 'multi-label', names: named.labelNames } as const;
   expect(fitLabels(again)).toEqual(labels);
-  expect(encodeLabels(again, labels)).toEqual(encodeLabels(dataset, labels));
+  expect(encodeLabels(again, labels)).toEqual(encodeLabels(named, labels));
 });
 
 test('a list column of a Parquet file', async () => {
@@ -81,6 +81,14 @@ test('a list column of a Parquet file', async () => {
   const { labels } = await readDataset(source, 'labels');
   expect(labels!.slice(0, 4)).toEqual([[], ['a'], ['a'], []]);
   await expect(readDataset({ ...source, problem: 'single-label' }, 'labels')).rejects.toThrow(/"tags" is nested/);
+});
+
+test('a column for each label of the model is needed', async () => {
+  const source = rows('two.csv', ['text,a,b', 'one,0,1', 'two,1,0'], { labelColumns: ['b'] });
+  const dataset = await readDataset(source, 'labels');
+  expect(() => encodeLabels(dataset, { problem: 'multi-label', names: ['a', 'b'] }, 'the model has')).toThrow(
+    'two.csv: --label-columns lacks "a"; name the column of each label: the model has "a", "b"',
+  );
 });
 
 describe('bad input is reported in one line', () => {
