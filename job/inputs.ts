@@ -1,12 +1,14 @@
 import { type DataSource, type Dataset, mismatchedRows } from '../data/dataset';
 import { encodeLabels, fitLabels } from '../data/labels';
 import { readDataset } from '../data/read';
+import { roomOf, type WindowOptions, windowOptions } from '../data/word-windows';
 import { modelIdentity } from '../delta/identity';
 import { objectiveOf } from '../delta/objective';
 import { unitsToChoose } from '../heads/select';
 import { requireBfloat16 } from '../infra/bfloat16';
 import { openCheckpoint } from '../model/checkpoint';
 import { reportModelOf } from '../model/description';
+import { loadTokenizer } from '../model/tokenizer';
 import type { JobInputs } from './folder-results';
 import type { JobSpec } from './job';
 
@@ -25,6 +27,7 @@ export async function checkInputs({ model, train, dev, selection, training }: Jo
   const rows = await readDataset(train, 'labels');
   const labels = fitLabels(rows);
   objectiveOf(labels, training, encodeLabels(rows, labels));
+  checkWindows(model, rows.seconds ? 2 : 1, windowOptions(training));
   const read = async (source: DataSource): Promise<Dataset> => {
     const dataset = await readDataset(source, 'labels');
     encodeLabels(dataset, labels);
@@ -37,4 +40,16 @@ export async function checkInputs({ model, train, dev, selection, training }: Jo
     dev: dev ? (await read(dev)).sha256 : null,
     mismatched: second ? (await read(second)).sha256 : null,
   };
+}
+
+/** Lengths from which a text has room beside special tokens. */
+const AMPLE = 16;
+
+/**
+ * Checks that windows have room for texts; most lengths need no tokenizer for that.
+ * @throws HifiError INVALID_INPUT as {@link roomOf}
+ */
+function checkWindows(model: string, texts: number, options: WindowOptions): void {
+  if (options.longTexts === 'cut' && options.maxLength >= AMPLE) return;
+  roomOf(loadTokenizer(model), texts, options);
 }
