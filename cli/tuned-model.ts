@@ -1,3 +1,4 @@
+import * as fs from 'node:fs';
 import type { Command } from 'commander';
 import type { EvaluateRequest } from '../delta/inference-options';
 import { deltaTrainedAs, modelTrainedAs } from '../delta/trained-as';
@@ -84,6 +85,10 @@ export async function serviceRequest(flags: Flags, session: Session): Promise<Se
  */
 export async function tunedModelRequest(flags: Flags, labels: boolean, session: Session): Promise<EvaluateRequest> {
   const delta = flags.delta as string | undefined;
+  if (delta !== undefined && !fs.existsSync(delta)) {
+    const registered = /[@:]/.test(delta) ? '; for a registered delta give predict --analyzer' : '';
+    throw invalidInput(`${delta}: no such folder${registered}`);
+  }
   const trained = delta === undefined ? undefined : deltaTrainedAs(delta);
   const open = delta === undefined && flags.task === undefined && flags.textColumns === undefined;
   // A merged checkpoint has its own task, so the model is read before the data flags.

@@ -138,7 +138,10 @@ async function hubModel(repository: string, options: ResolveOptions, others: rea
     }
     if (error instanceof TemporaryError) {
       const closed = caches.filter((cache) => readability(cache) !== cache).map((cache) => `; ${readability(cache)}`);
-      throw invalidInput(`${repository}: not cached, and ${error.message}${closed.join('')}${hint()}`, error);
+      throw invalidInput(
+        `${repository}: no such folder, not cached, and ${error.message}${closed.join('')}${hint()}`,
+        error,
+      );
     }
     if (error instanceof HifiError && error.code === 'INVALID_INPUT') throw invalidInput(error.message + hint(), error);
     throw error;

@@ -228,6 +228,12 @@ export class GrpcClient {
   /** Converts a call's error; describes a failed connection. */
   private errorOf(error: ServiceError): RpcError {
     const found = errorOfStatus(error);
+    if (found.code === status.UNIMPLEMENTED) {
+      const [, service] = /hifi\.v1\.(\w+)\//.exec(found.message) ?? [];
+      const what = service === undefined ? 'this call' : `the ${service}`;
+      const right = 'give the port of the service that has it';
+      return new RpcError(found.code, found.reason, `${this.shown} does not have ${what}: ${right}`, { cause: error });
+    }
     if (found.code !== status.UNAVAILABLE || !found.message.includes('No connection established')) return found;
     const [reason = 'no connection'] = /\bE[A-Z]{4,}\b|certificate[\w ]*/.exec(found.message) ?? [];
     const { proxy } = this;

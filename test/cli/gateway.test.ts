@@ -301,6 +301,21 @@ test.each<[what: string, words: () => string[], status: number, line: RegExp]>([
     /^hifi: hifi\.v1\.GatewayService\/ListJobs needs a token of the role run; this one has the role infer$/,
   ],
   [
+    'a registered delta without a service',
+    () => ['predict', '--model', 'm', '--delta', 'tiny@prod', '--data', data('dev.tsv'), '--task', 'cola'],
+    2,
+    /^hifi: tiny@prod: no such folder; for a registered delta give predict --analyzer$/,
+  ],
+  [
+    'the port of another service',
+    () => [
+      ...['predict', '--model', 'm', '--data', data('dev.tsv'), '--task', 'cola'],
+      ...['--analyzer', gateway[1], ...gateway.slice(2)],
+    ],
+    4,
+    /^hifi: 127\.0\.0\.1:\d+ does not have the InferenceService: give the port of the service that has it; --verbose/,
+  ],
+  [
     'a flag of a local engine with a running service',
     () => [
       'predict',

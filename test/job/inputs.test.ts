@@ -11,7 +11,7 @@ const { folder } = scratchFolders('inputs');
 
 /** Job on two rows, of a text or a pair; only what the check reads. */
 function specOf(textColumns: string[], training: Partial<TrainOptions>): JobSpec {
-  const file = path.join(folder(), 'rows.tsv');
+  const file = path.join(folder('rows.tsv'), 'rows.tsv');
   fs.writeFileSync(file, 'a\tb\ty\none\tuno\t0\ntwo\tdue\t1\n');
   return {
     model: path.join(FIXTURES, 'tiny-bert'),

@@ -257,7 +257,7 @@ describe('a cached model', () => {
     const { code, message } = await failure('acme/tiny-bart');
     expect(code).toBe('INVALID_INPUT');
     expect(message).toMatch(
-      /^acme\/tiny-bart: not cached, and 127\.0\.0\.1:\d+ cannot be reached \(ECONNREFUSED\); did you mean "acme\/tiny-bert"\?$/,
+      /^acme\/tiny-bart: no such folder, not cached, and 127\.0\.0\.1:\d+ cannot be reached \(ECONNREFUSED\); did you mean "acme\/tiny-bert"\?$/,
     );
   });
 
