@@ -20,8 +20,8 @@ import { asJsonLines, entityRows } from '../support/entity-rows';
 import { type AskedFolder, transformersJs } from '../support/js-pipelines';
 
 /*
- * Exports of several labels, of tokens, of relevance and of regression in the libraries of their users. All cases
- * run in one process of transformers.js and one of Python.
+ * Exports of several labels, of tokens, of relevance and of regression in the libraries of their
+ * users. All cases run in one process of transformers.js and one of Python.
  */
 const temporary = temporaryFolder('problem-exports');
 afterAll(() => fs.rmSync(temporary, { recursive: true }));
