@@ -1,10 +1,12 @@
+import type { DataSource } from '../data/dataset';
+import { formatNamed } from '../data/format';
 import { problemOf } from '../data/problem';
 import { TASKS, type TaskName } from '../data/tasks';
 import { labelArguments } from '../delta/adapter-card';
 import { ONNX_FILES } from '../delta/onnx-folder';
 import { PROBLEMS, problemStoredAs } from '../delta/problems';
 import type { ReportParts } from './parts';
-import { shellWord } from './shell';
+import { columnFlags, commandText, type Flag } from './shell';
 
 /** Code that loads the result, for copying. */
 export interface Snippet {
@@ -42,16 +44,22 @@ const example = (parts: ReportParts) => (ofPairs(parts) ? `"${EXAMPLE}", "${SECO
 const baseOf = ({ heads, asked }: ReportParts) => asked?.base ?? asked?.model ?? heads.model.name;
 
 function cli(parts: ReportParts): Snippet {
-  const { asked, metrics } = parts;
-  const rows = asked?.rows;
-  const columns = rows?.textColumns
-    ? `--text-columns ${shellWord(rows.textColumns.join(','))}`
-    : `--task ${rows?.task ?? metrics?.task ?? 'TASK'}`;
-  return {
-    title: 'hifi',
-    note: 'One line of JSON per row.',
-    code: `npx hifi predict --model ${shellWord(baseOf(parts))} --delta delta \\\n  --data new.tsv ${columns}`,
-  };
+  const { asked, heads, metrics } = parts;
+  const {
+    path,
+    format = formatNamed(path),
+    task,
+    textColumns,
+    delimiter,
+  }: DataSource = asked?.rows ?? { path: heads.data.path };
+  const flags: Flag[] = [
+    ['model', baseOf(parts)],
+    ['delta', 'delta'],
+    // A folder's name has no format.
+    ['data', format ? `new.${format}` : 'NEW_ROWS'],
+    ...columnFlags({ task, textColumns, delimiter }, metrics?.task ?? undefined),
+  ];
+  return { title: 'hifi', note: 'One line of JSON per row.', code: commandText('npx hifi predict', flags) };
 }
 
 /** Names of the model's kind in Hugging Face's libraries. */

@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
+import type { DataSource } from '../../data/dataset';
 import type { TaskHeadInfo } from '../../delta/delta-info';
 import { besideHeads, countNumbers, taskHeadTensors, tunedSlices } from '../../delta/slices';
 import { TRAIN_DEFAULTS } from '../../delta/training-options';
@@ -285,6 +286,24 @@ test('the page has loading code for each existing result', () => {
     'num_labels=2, id2label={0: "no", 1: "\\"yes\\""}',
   );
   expect(peft({ id2label: null, problemType: 'regression' })).toContain('num_labels=1, problem_type="regression"');
+});
+
+test.each<[DataSource, string]>([
+  [{ path: 'CoLA/train.tsv', task: 'cola' }, 'new.tsv --task cola'],
+  [{ path: 'a.conll', problem: 'tokens' }, 'new.conll'],
+  [
+    { path: 'a.ndjson.gz', textColumns: ['tokens'], labelColumn: 'tags', problem: 'tokens' },
+    'new.jsonl --text-columns tokens',
+  ],
+  [
+    { path: 'a.csv', textColumns: ['a', 'b c'], labelColumn: 'y', delimiter: ';' },
+    "new.csv --text-columns 'a,b c' --delimiter ';'",
+  ],
+  [{ path: 'stdin', format: 'parquet', textColumns: ['a'], labelColumn: 'y' }, 'new.parquet --text-columns a'],
+  [{ path: 'folder', textColumns: ['a'], labelColumn: 'y' }, 'NEW_ROWS --text-columns a'],
+])('the code for predict after a training on %j reads rows of the same form', (rows, data) => {
+  const [{ code }] = snippets({ ...whole, metrics: { ...sampleMetrics(), task: null }, asked: { model: 'm', rows } });
+  expect(code.replaceAll(/ \\\n */g, ' ')).toBe(`npx hifi predict --model m --delta delta --data ${data}`);
 });
 
 test('the report of an analysis has no training', () => {
