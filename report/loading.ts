@@ -5,6 +5,7 @@ import { TASKS, type TaskName } from '../data/tasks';
 import { labelArguments } from '../delta/adapter-card';
 import { ONNX_FILES } from '../delta/onnx-folder';
 import { PROBLEMS, problemStoredAs } from '../delta/problems';
+import { hubName } from '../model/known-models';
 import type { ReportParts } from './parts';
 import { columnFlags, commandText, type Flag } from './shell';
 
@@ -42,6 +43,9 @@ const example = (parts: ReportParts) => (ofPairs(parts) ? `"${EXAMPLE}", "${SECO
 
 /** Path of the base model from the report's folder, or its name. */
 const baseOf = ({ heads, asked }: ReportParts) => asked?.base ?? asked?.model ?? heads.model.name;
+
+/** Path of the base model, or a name that other programs find. */
+const hubOrBase = (parts: ReportParts) => parts.asked?.base ?? hubName(parts.heads.model) ?? baseOf(parts);
 
 function cli(parts: ReportParts): Snippet {
   const { asked, heads, metrics } = parts;
@@ -88,7 +92,7 @@ function peft(parts: ReportParts): Snippet {
     code: `from peft import PeftModel
 from transformers import ${model}, AutoTokenizer
 
-base = ${JSON.stringify(baseOf(parts))}  # its name on the Hub, or its folder
+base = ${JSON.stringify(hubOrBase(parts))}  # its name on the Hub, or its folder
 model = ${model}.from_pretrained(
     base, dtype="float32", ignore_mismatched_sizes=True, ${labels}
 )

@@ -7,6 +7,7 @@ import { besideHeads, countNumbers, taskHeadTensors, tunedSlices } from '../../d
 import { TRAIN_DEFAULTS } from '../../delta/training-options';
 import { openCheckpoint } from '../../model/checkpoint';
 import { reportModelOf } from '../../model/description';
+import { KNOWN_MODELS } from '../../model/known-models';
 import { commandLine } from '../../report/command-line';
 import { COST_GAP, costs } from '../../report/costs';
 import { headMap } from '../../report/draw/head-map';
@@ -286,6 +287,9 @@ test('the page has loading code for each existing result', () => {
     'num_labels=2, id2label={0: "no", 1: "\\"yes\\""}',
   );
   expect(peft({ id2label: null, problemType: 'regression' })).toContain('num_labels=1, problem_type="regression"');
+  const known = { ...sampleReport().model, name: 'my-base', sha256: KNOWN_MODELS['all-MiniLM-L6-v2'].sha256 };
+  const [, named] = snippets({ ...whole, heads: { ...sampleReport(), model: known }, exports: ['peft'] });
+  expect(named.code).toContain('base = "sentence-transformers/all-MiniLM-L6-v2"');
 });
 
 test.each<[DataSource, string]>([
