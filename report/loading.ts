@@ -1,12 +1,11 @@
 import type { DataSource } from '../data/dataset';
 import { formatNamed } from '../data/format';
-import { problemOf } from '../data/problem';
 import { TASKS, type TaskName } from '../data/tasks';
 import { labelArguments } from '../delta/adapter-card';
 import { ONNX_FILES } from '../delta/onnx-folder';
-import { PROBLEMS, problemStoredAs } from '../delta/problems';
+import { PROBLEMS } from '../delta/problems';
 import { hubName } from '../model/known-models';
-import type { ReportParts } from './parts';
+import { problemOfRun, type ReportParts } from './parts';
 import { columnFlags, commandText, type Flag } from './shell';
 
 /** Code that loads the result, for copying. */
@@ -67,8 +66,7 @@ function cli(parts: ReportParts): Snippet {
 }
 
 /** Names of the model's kind in Hugging Face's libraries. */
-const namesOf = ({ taskHead, asked }: ReportParts) =>
-  PROBLEMS[taskHead ? problemStoredAs(taskHead.problemType) : problemOf(asked?.rows ?? {})].transformers;
+const namesOf = (parts: ReportParts) => PROBLEMS[problemOfRun(parts)].transformers;
 
 function transformers(parts: ReportParts): Snippet {
   const model = `AutoModel${namesOf(parts).modelClass}`;

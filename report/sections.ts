@@ -99,7 +99,7 @@ function learningRate({ learningRate: rate }: TrainMetrics): string {
 function costSection(parts: ReportParts): Section | null {
   if (!parts.metrics || !parts.mask) return null;
   const html = `<p class="note">The same model, tuned for the same task in float32. Computed figures follow from the shapes; only this run was measured. ${escapeXml(COST_GAP)}</p>
-${wide('Cost', costTable(parts))}${costNotes()}`;
+${wide('Cost', costTable(parts))}${costNotes(parts)}`;
   return { id: 'cost', name: 'Cost', html };
 }
 

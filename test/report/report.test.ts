@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import type { DataSource } from '../../data/dataset';
+import type { ProblemType } from '../../data/problem';
 import type { TaskHeadInfo } from '../../delta/delta-info';
 import { besideHeads, countNumbers, taskHeadTensors, tunedSlices } from '../../delta/slices';
 import { TRAIN_DEFAULTS } from '../../delta/training-options';
@@ -272,6 +273,14 @@ test('the command line has every option', () => {
   const revised = { model: 'owner/name', revision: 'v2', rows: { path: 'a.txt' } };
   expect(commandLine({ heads: sampleReport(), asked: revised })).toContain('--model owner/name --revision v2 ');
   expect(['a-b.c/d', '', 'a b', '$x'].map(shellWord)).toEqual(['a-b.c/d', "''", "'a b'", "'$x'"]);
+});
+
+test.each<[ProblemType, string]>([
+  ['tokens', 'a classifier alone'],
+  ['regression', 'its pooler and a classifier'],
+])("the costs of %s say what BERT's task head is", (problem, head) => {
+  const asked = { model: 'm', rows: { path: 'a.jsonl', problem } };
+  expect(renderReport({ ...whole, asked })).toContain(`and the task head, in BERT ${head}. `);
 });
 
 test('the page has loading code for each existing result', () => {
