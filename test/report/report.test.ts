@@ -358,6 +358,10 @@ test('sentences state what the ranking follows and how certain the top k is', ()
       'replicates, head 0 of layer 1 in 55 %.',
   );
   expect(renderReport({ heads: report })).toContain('leave the top 3 of layer 1 uncertain');
+  const neurons = { ...sampleMask(), strategy: 'gradient', tune: 'neurons', heads: [], neurons: [] } as const;
+  expect(stabilityInWords(report, sampleMask())).not.toBeNull();
+  expect(stabilityInWords(report, neurons)).toBeNull();
+  expect(renderReport({ heads: report, mask: { ...neurons, heads: [], neurons: [] } })).not.toContain('uncertain');
   expect(figure('pagerank', { heads: report })).toContain('in the top 3 of 55 % of replicates');
 });
 
