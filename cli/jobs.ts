@@ -64,7 +64,10 @@ async function showJob(client: GrpcClient, flags: Flags, jobId: string): Promise
 
 async function cancel(client: GrpcClient, flags: Flags, jobId: string): Promise<void> {
   const { GatewayService } = wire();
-  await printJob(flags, (await client.unary(GatewayService.method.cancelJob, { jobId })).job);
+  const { job: before } = await client.unary(GatewayService.method.getJob, { jobId });
+  const { job } = await client.unary(GatewayService.method.cancelJob, { jobId });
+  if (before && isOver(before)) process.stderr.write(`${jobId} had already ended\n`);
+  await printJob(flags, job);
 }
 
 async function remove(client: GrpcClient, flags: Flags, jobId: string): Promise<void> {
@@ -110,19 +113,24 @@ async function* eventsOf(
 
 /** Returns true if a job has ended or is deleted; undefined while the gateway is away. */
 async function jobHasEnded(client: GrpcClient, jobId: string): Promise<boolean> {
-  const { GatewayService, stateOf } = wire();
-  const { hasEnded } = require('../gateway/record') as typeof import('../gateway/record');
+  const { GatewayService } = wire();
   const { RpcError, status } = require('../proto/status') as typeof import('../proto/status');
   try {
     const { job } = await client.unary(GatewayService.method.getJob, { jobId });
-    const state = job && stateOf(job.state);
-    return state !== undefined && hasEnded({ state });
+    return job !== undefined && isOver(job);
   } catch (thrown) {
     if (!(thrown instanceof RpcError)) throw thrown;
     if (thrown.code === status.NOT_FOUND) return true;
     if (thrown.code === status.UNAVAILABLE) return false;
     throw thrown;
   }
+}
+
+/** Returns true if a job has ended. */
+function isOver(job: Job): boolean {
+  const { hasEnded } = require('../gateway/record') as typeof import('../gateway/record');
+  const state = wire().stateOf(job.state);
+  return state !== undefined && hasEnded({ state });
 }
 
 /** Shows an event on stderr. */

@@ -38,8 +38,23 @@ async function register(client: GrpcClient, flags: Flags, name: string, folder: 
   readDelta(folder);
   const [info, tensors] = await Promise.all([DELTA_INFO, DELTA_TENSORS].map((file) => uploaded(client, folder, file)));
   const request = { name, files: { info, tensors }, ...resultsBeside(folder) };
+  const newest = await newestVersion(client, name);
   const { delta } = await client.unary(wire().RegistryService.method.registerDelta, request);
+  if (newest !== undefined && newest === delta?.version) {
+    process.stderr.write(`nothing was added: ${name}:${newest} has the same files\n`);
+  }
   await printVersion(flags, delta);
+}
+
+/** Returns the number of a name's newest version; undefined for a name without versions. */
+async function newestVersion(client: GrpcClient, reference: string): Promise<number | undefined> {
+  const { RpcError, status } = require('../proto/status') as typeof import('../proto/status');
+  try {
+    return (await client.unary(wire().RegistryService.method.getDelta, { reference })).delta?.version;
+  } catch (thrown) {
+    if (thrown instanceof RpcError && thrown.code === status.NOT_FOUND) return undefined;
+    throw thrown;
+  }
 }
 
 async function uploaded(client: GrpcClient, folder: string, name: string): Promise<string> {

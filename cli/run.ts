@@ -199,7 +199,7 @@ function showEvent(session: Session, event: JobEvent): void {
 
 function summary({ heads, mask, metrics }: JobResult, delta: string): string[] {
   const onnx = metrics.onnx ? ['', ...onnxTable(metrics.onnx, metrics.metric)] : [];
-  const sentences = [rankingInWords(heads), stabilityInWords(heads)].filter((sentence) => sentence !== null);
+  const sentences = [rankingInWords(heads), stabilityInWords(heads, mask)].filter((sentence) => sentence !== null);
   return [
     '',
     ...sentences,

@@ -1,6 +1,7 @@
 import { LABELS } from '../data/labels';
 import { architectureOf } from '../model/architectures';
 import type { Checkpoint } from '../model/checkpoint';
+import { hubName } from '../model/known-models';
 import { unnamedPad } from '../model/pad-token';
 import type { DeltaInfo, TaskHeadInfo } from './delta-info';
 import { PROBLEMS, problemStoredAs } from './problems';
@@ -15,26 +16,27 @@ export function adapterCard(info: DeltaInfo, { config, folder }: Pick<Checkpoint
   const padding = isOther ? `, pad_token_id=${config.padTokenId}` : '';
   const text = padsAsTokenizer && unnamedPad(folder, config.padTokenId);
   const units = mask.neurons ?? mask.heads;
-  const [tuned, kind] = mask.neurons ? ['neurons', 'feed-forward neurons'] : ['heads', 'attention heads'];
+  const [unit, kind] = mask.neurons ? ['neuron', 'feed-forward neuron'] : ['head', 'attention head'];
   const layers = new Set(units.map(({ layer }) => layer)).size;
+  const many = (count: number, name: string) => `${count} ${name}${count === 1 ? '' : 's'}`;
+  const hub = hubName(base, folder);
+  const head = id2label === null ? 'the task head, which answers with a number,' : 'the task head';
   return `---
-base_model: ${JSON.stringify(base.name)}
-library_name: peft
+${hub === undefined ? '' : `base_model: ${JSON.stringify(hub)}\n`}library_name: peft
 pipeline_tag: ${pipeline}
 ---
 
-# ${units.length} tuned ${kind} as a LoRA adapter
+# ${many(units.length, `tuned ${kind}`)} as a LoRA adapter
 
-${units.length} ${tuned} in ${layers} layers of \`${base.name}\` (SHA-256 of its weights \`${base.sha256}\`) were tuned${
-    task === null ? '' : ` on ${task}`
-  }, and the task head${id2label === null ? ', which answers with a number' : ''}.
+${many(units.length, unit)} in ${many(layers, 'layer')} of \`${hub ?? base.name}\` (SHA-256 of its weights \`${base.sha256}\`)
+and ${head} were tuned${task === null ? '' : ` on ${task}`}.
 The adapter is exact: the one-hot halves of A and B select the tuned rows.
 
 \`\`\`python
 from peft import PeftModel
 from transformers import AutoModel${modelClass}, AutoTokenizer
 
-base = ${JSON.stringify(base.name)}  # its name on the Hub, or its folder
+base = ${hub === undefined ? '"path/to/the/base"  # its folder' : `${JSON.stringify(hub)}  # its name on the Hub, or its folder`}
 model = AutoModel${modelClass}.from_pretrained(
     base, dtype="float32", ignore_mismatched_sizes=True, ${labelArguments(info)}${padding}
 )

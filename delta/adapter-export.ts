@@ -5,6 +5,7 @@ import { publishFolder } from '../foundation/whole-folder';
 import { architectureOf } from '../model/architectures';
 import type { Checkpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
+import { hubName } from '../model/known-models';
 import { roundTo } from '../model/rounding';
 import { type TensorSource, writeSafetensors } from '../model/safetensors';
 import { transposed } from '../model/transposed';
@@ -124,14 +125,14 @@ function padded(values: Float32Array, length: number): Float32Array {
 }
 
 /** Content of adapter_config.json without PEFT's defaults. */
-function adapterConfig({ config }: Checkpoint, { info }: Delta): Record<string, unknown> {
+function adapterConfig({ config, folder }: Checkpoint, { info }: Delta): Record<string, unknown> {
   const slices = tunedMatrices(config, info.mask);
   const rank = rankOf(slices);
   const modules = slices.map((slice) => classifierName(config, moduleOf(slice)));
   return {
     peft_type: 'LORA',
     task_type: PROBLEMS[problemStoredAs(info.problemType)].transformers.peftTask,
-    base_model_name_or_path: info.base.name,
+    base_model_name_or_path: hubName(info.base, folder) ?? info.base.name,
     r: rank,
     lora_alpha: rank,
     lora_dropout: 0,

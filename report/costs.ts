@@ -1,5 +1,7 @@
+import { PROBLEMS } from '../delta/problems';
+import type { TaskHeadKind } from '../model/architecture';
 import { ARCHITECTURES } from '../model/architectures';
-import type { ReportParts } from './parts';
+import { problemOfRun, type ReportParts } from './parts';
 
 /** Rank of the cost table's LoRA, which adapts the matrices of queries, keys and values. */
 const RANK = 8;
@@ -24,7 +26,7 @@ export interface Cost {
   peakBytes: number | null;
 }
 
-/** Costs of a run, of LoRA and of full fine-tuning. {@link COST_NOTES} has the formulas. */
+/** Costs of a run, of LoRA and of full fine-tuning. {@link costFormulas} explains them. */
 export function costs({ heads, mask, metrics, deltaBytes }: ReportParts): Cost[] {
   if (!mask || !metrics) return [];
   const { layers, hiddenSize: d, parameters } = heads.model;
@@ -79,11 +81,17 @@ export const COST_GAP =
   'layer, and how well a program uses the machine. On MiniLM they predict 0.98 times a step of hifi for LoRA and 1.45 times for full ' +
   'fine-tuning; PyTorch with PEFT took 1.42 to 1.69 times and 1.90 to 2.24 times as long.';
 
-/** Formulas of {@link costs}. */
-export const COST_NOTES: readonly [what: string, how: string][] = [
+/** Task head of BERT, for the formulas. */
+const TASK_HEADS: Readonly<Record<TaskHeadKind, string>> = {
+  sequence: 'its pooler and a classifier',
+  token: 'a classifier alone',
+};
+
+/** Formulas of {@link costs}, each after the name of its quantity. */
+export const costFormulas = (parts: ReportParts): [what: string, how: string][] => [
   [
     'trainable parameters',
-    "LoRA: L · r · (inputs + outputs of the matrices that give queries, keys and values), and the task head; in BERT L · r · 6 · d. Full: P without a pooler, and the task head, which is BERT's pooler and a classifier. P: parameters of the base, d: hidden size, L: layers.",
+    `LoRA: L · r · (inputs + outputs of the matrices that give queries, keys and values), and the task head; in BERT L · r · 6 · d. Full: P without a pooler, and the task head, in BERT ${TASK_HEADS[PROBLEMS[problemOfRun(parts)].taskHead]}. P: parameters of the base, d: hidden size, L: layers.`,
   ],
   ['bytes of the result', '4 · T for T trainable parameters in float32. For this run: the size of its files.'],
   [

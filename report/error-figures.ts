@@ -20,7 +20,7 @@ export const errorFigures = (errors: ErrorAnalysis): Figure[] => [
   ...thresholdFigures(errors),
 ];
 
-function confusionFigure({ confusion, unit }: ErrorAnalysis): Figure[] {
+function confusionFigure({ confusion, unit, thresholdCurves }: ErrorAnalysis): Figure[] {
   if (!confusion || confusion.labels.length > MOST_DRAWN) return [];
   const { labels, matrix } = confusion;
   const names = labels.map((label) => label ?? NONE);
@@ -34,7 +34,9 @@ function confusionFigure({ confusion, unit }: ErrorAnalysis): Figure[] {
     tip: (row, column) => `${names[row]} predicted as ${names[column]}: ${grouped(matrix[row][column])} ${unit}`,
   });
   const note = labels.includes(null) ? ` Column ${NONE}: missed. Row ${NONE}: predicted in excess.` : '';
-  return [{ name: 'confusion', caption: `What was predicted for the ${unit} of each label, in %.${note}`, svg }];
+  // With several labels, a row may be in several pairs of a label.
+  const counts = thresholdCurves ? 'the pairs of each label and a predicted one' : `the ${unit} of each label`;
+  return [{ name: 'confusion', caption: `What was predicted for ${counts}, in %.${note}`, svg }];
 }
 
 function thresholdFigures({ thresholdCurves: curves, classes = [] }: ErrorAnalysis): Figure[] {

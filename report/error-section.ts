@@ -29,14 +29,13 @@ function classesPart(errors: ErrorAnalysis): string {
   return `<h3>${name}</h3>${wide(name, classesTable(errors))}`;
 }
 
-function confusionPart({ confusion, unit }: ErrorAnalysis, drawn: readonly Figure[]): string {
-  if (!confusion) return '';
+function confusionPart(errors: ErrorAnalysis, drawn: readonly Figure[]): string {
   const [map] = figuresNamed(drawn, ['confusion']);
   if (map) return `<h3>Confusion</h3>${wide('Confusion matrix', map)}`;
-  const all = confusedPairs(confusion).length;
+  const all = confusedPairs(errors).length;
   if (all === 0) return '';
   const note = `The most frequent of ${grouped(all)} pairs of labels; confusion.csv has all.`;
-  return `<h3>Confusion</h3><p class="note">${escapeXml(note)}</p>${wide('Confusion', pairsTable(confusion, unit!))}`;
+  return `<h3>Confusion</h3><p class="note">${escapeXml(note)}</p>${wide('Confusion', pairsTable(errors))}`;
 }
 
 function thresholdPart(drawn: readonly Figure[]): string {

@@ -1,5 +1,4 @@
 import type { PrecisionRecall } from '../delta/class-scores';
-import type { Confusion } from '../delta/confusion';
 import type { ErrorAnalysis } from '../delta/error-analysis';
 import { percentDigits } from '../foundation/percent';
 import { type Cell, htmlTable } from './html';
@@ -35,27 +34,28 @@ interface Pair {
   label: string;
   predicted: string;
   count: number;
-  /** Share of the label's row. */
+  /** Share of the label's cases. With several labels, one row may be in several pairs. */
   share: number;
 }
 
 /** Labels that were predicted in place of others, the most frequent pair first. */
-export function confusedPairs({ labels, matrix }: Confusion): Pair[] {
-  const pairs = matrix.flatMap((row, i) => {
-    const sum = row.reduce((a, b) => a + b, 0);
-    return row.flatMap((count, j): Pair[] => {
+export function confusedPairs({ confusion, classes = [] }: ErrorAnalysis): Pair[] {
+  if (!confusion) return [];
+  const { labels, matrix } = confusion;
+  const pairs = matrix.flatMap((row, i) =>
+    row.flatMap((count, j): Pair[] => {
       const [label, predicted] = [labels[i], labels[j]];
       // The table of the labels has what was missed or in excess.
       if (i === j || count === 0 || label === null || predicted === null) return [];
-      return [{ label, predicted, count, share: count / sum }];
-    });
-  });
+      return [{ label, predicted, count, share: count / classes[i].support }];
+    }),
+  );
   return pairs.sort((a, b) => b.count - a.count);
 }
 
 /** Table of the most frequent confusions. */
-export function pairsTable(confusion: Confusion, unit: string): string {
-  const rows = confusedPairs(confusion)
+export function pairsTable(errors: ErrorAnalysis): string {
+  const rows = confusedPairs(errors)
     .slice(0, MOST_PAIRS)
     .map(({ label, predicted, count, share }): Cell[] => [
       label,
@@ -63,5 +63,5 @@ export function pairsTable(confusion: Confusion, unit: string): string {
       grouped(count),
       `${percentDigits(share)} %`,
     ]);
-  return htmlTable(rows, ['label', 'predicted', unit, 'of the label']);
+  return htmlTable(rows, ['label', 'predicted', errors.unit!, `of the label's ${errors.unit}`]);
 }

@@ -1,10 +1,12 @@
-import { problemOf } from '../data/problem';
+import type { DataSource } from '../data/dataset';
+import { formatNamed } from '../data/format';
 import { TASKS, type TaskName } from '../data/tasks';
 import { labelArguments } from '../delta/adapter-card';
 import { ONNX_FILES } from '../delta/onnx-folder';
-import { PROBLEMS, problemStoredAs } from '../delta/problems';
-import type { ReportParts } from './parts';
-import { shellWord } from './shell';
+import { PROBLEMS } from '../delta/problems';
+import { hubName } from '../model/known-models';
+import { problemOfRun, type ReportParts } from './parts';
+import { columnFlags, commandText, type Flag } from './shell';
 
 /** Code that loads the result, for copying. */
 export interface Snippet {
@@ -41,22 +43,30 @@ const example = (parts: ReportParts) => (ofPairs(parts) ? `"${EXAMPLE}", "${SECO
 /** Path of the base model from the report's folder, or its name. */
 const baseOf = ({ heads, asked }: ReportParts) => asked?.base ?? asked?.model ?? heads.model.name;
 
+/** Path of the base model, or a name that other programs find. */
+const hubOrBase = (parts: ReportParts) => parts.asked?.base ?? hubName(parts.heads.model) ?? baseOf(parts);
+
 function cli(parts: ReportParts): Snippet {
-  const { asked, metrics } = parts;
-  const rows = asked?.rows;
-  const columns = rows?.textColumns
-    ? `--text-columns ${shellWord(rows.textColumns.join(','))}`
-    : `--task ${rows?.task ?? metrics?.task ?? 'TASK'}`;
-  return {
-    title: 'hifi',
-    note: 'One line of JSON per row.',
-    code: `npx hifi predict --model ${shellWord(baseOf(parts))} --delta delta \\\n  --data new.tsv ${columns}`,
-  };
+  const { asked, heads, metrics } = parts;
+  const {
+    path,
+    format = formatNamed(path),
+    task,
+    textColumns,
+    delimiter,
+  }: DataSource = asked?.rows ?? { path: heads.data.path };
+  const flags: Flag[] = [
+    ['model', baseOf(parts)],
+    ['delta', 'delta'],
+    // A folder's name has no format.
+    ['data', format ? `new.${format}` : 'NEW_ROWS'],
+    ...columnFlags({ task, textColumns, delimiter }, metrics?.task ?? undefined),
+  ];
+  return { title: 'hifi', note: 'One line of JSON per row.', code: commandText('npx hifi predict', flags) };
 }
 
 /** Names of the model's kind in Hugging Face's libraries. */
-const namesOf = ({ taskHead, asked }: ReportParts) =>
-  PROBLEMS[taskHead ? problemStoredAs(taskHead.problemType) : problemOf(asked?.rows ?? {})].transformers;
+const namesOf = (parts: ReportParts) => PROBLEMS[problemOfRun(parts)].transformers;
 
 function transformers(parts: ReportParts): Snippet {
   const model = `AutoModel${namesOf(parts).modelClass}`;
@@ -80,7 +90,7 @@ function peft(parts: ReportParts): Snippet {
     code: `from peft import PeftModel
 from transformers import ${model}, AutoTokenizer
 
-base = ${JSON.stringify(baseOf(parts))}  # its name on the Hub, or its folder
+base = ${JSON.stringify(hubOrBase(parts))}  # its name on the Hub, or its folder
 model = ${model}.from_pretrained(
     base, dtype="float32", ignore_mismatched_sizes=True, ${labels}
 )

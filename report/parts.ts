@@ -1,6 +1,8 @@
 import type { DataSource } from '../data/dataset';
+import { type ProblemType, problemOf } from '../data/problem';
 import type { TaskHeadInfo } from '../delta/delta-info';
 import type { ExportFormat } from '../delta/export-request';
+import { problemStoredAs } from '../delta/problems';
 import type { TrainMetrics, TrainOptions } from '../delta/training-options';
 import type { HeadReport } from '../heads/head-report';
 import type { Mask } from '../heads/mask';
@@ -38,3 +40,7 @@ export interface Asked {
   /** Rows for the evaluation of each epoch. */
   dev?: DataSource;
 }
+
+/** Problem of a run. */
+export const problemOfRun = ({ taskHead, asked }: ReportParts): ProblemType =>
+  taskHead ? problemStoredAs(taskHead.problemType) : problemOf(asked?.rows ?? {});

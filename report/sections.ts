@@ -32,8 +32,8 @@ function headsSection(parts: ReportParts, drawn: readonly Figure[]): Section {
   const maps = drawn.filter(({ name }) => names.includes(name)).map(figureHtml);
   const spectrum = drawn.find(({ name }) => name === 'spectrum') as Figure;
   const broad = parts.heads.model.heads > BROAD ? ' broad' : '';
-  const html = `<p>${escapeXml(stabilityInWords(parts.heads) ?? '')}</p>
-<p class="note screen">Point at a head, or move with the arrow keys, to read its numbers. Click it, or press Enter, to see its singular values.</p>
+  const stability = stabilityInWords(parts.heads, parts.mask);
+  const html = `${stability === null ? '' : `<p>${escapeXml(stability)}</p>\n`}<p class="note screen">Point at a head, or move with the arrow keys, to read its numbers. Click it, or press Enter, to see its singular values.</p>
 <div class="maps${broad}">${maps.join('\n')}</div>
 <section class="panel" id="head" aria-live="polite" aria-labelledby="head-name">
 <h3 id="head-name" data-part="name">${escapeXml(spectrum.caption.replace(/^.*of head (\d+) of layer (\d+).*$/, 'Head $1 of layer $2'))}</h3>
@@ -99,7 +99,7 @@ function learningRate({ learningRate: rate }: TrainMetrics): string {
 function costSection(parts: ReportParts): Section | null {
   if (!parts.metrics || !parts.mask) return null;
   const html = `<p class="note">The same model, tuned for the same task in float32. Computed figures follow from the shapes; only this run was measured. ${escapeXml(COST_GAP)}</p>
-${wide('Cost', costTable(parts))}${costNotes()}`;
+${wide('Cost', costTable(parts))}${costNotes(parts)}`;
   return { id: 'cost', name: 'Cost', html };
 }
 

@@ -1,5 +1,6 @@
 import { percentDigits } from '../foundation/percent';
 import type { HeadReport } from '../heads/head-report';
+import type { Mask, Strategy } from '../heads/mask';
 import { byScore } from '../heads/score-order';
 import type { ReportParts } from './parts';
 
@@ -25,9 +26,20 @@ export function rankingInWords({ rankCorrelations, model }: HeadReport): string 
   );
 }
 
-/** Sentence on the certainty of the top k; `null` if it was not measured. */
-export function stabilityInWords({ stability, pagerank, options, samples }: HeadReport): string | null {
+/** Strategies that choose the top k by PageRank. */
+const BY_TOP: readonly Strategy[] = ['hifi', 'hifi-mid-top'];
+
+/**
+ * Sentence on the certainty of the top k; `null` if it was not measured.
+ *
+ * @param mask what was chosen after the analysis; `null` too if it was not chosen by the top k
+ */
+export function stabilityInWords(
+  { stability, pagerank, options, samples }: HeadReport,
+  mask?: Pick<Mask, 'strategy'>,
+): string | null {
   if (stability === null || options.k === undefined) return null;
+  if (mask && !BY_TOP.includes(mask.strategy)) return null;
   const k = Math.min(options.k, pagerank[0].length);
   const shares = pagerank.flatMap((scores, layer) =>
     byScore(scores)

@@ -4,7 +4,7 @@ import { percentDigits } from '../foundation/percent';
 import type { HeadReport } from '../heads/head-report';
 import type { Mask } from '../heads/mask';
 import { byScore } from '../heads/score-order';
-import { COST_NOTES, costs } from './costs';
+import { costFormulas, costs } from './costs';
 import { escapeXml } from './draw/theme';
 import { type Cell, htmlTable } from './html';
 import type { ReportParts } from './parts';
@@ -110,8 +110,8 @@ export function costTable(parts: ReportParts): string {
 }
 
 /** Formulas of {@link costTable}. */
-export function costNotes(): string {
-  const entries = COST_NOTES.map(([what, how]) => `<dt>${escapeXml(what)}</dt><dd>${escapeXml(how)}</dd>`);
+export function costNotes(parts: ReportParts): string {
+  const entries = costFormulas(parts).map(([what, how]) => `<dt>${escapeXml(what)}</dt><dd>${escapeXml(how)}</dd>`);
   return `<details open><summary>How this is computed</summary><dl>${entries.join('')}</dl></details>`;
 }
 

@@ -142,6 +142,9 @@ test('a delta is registered, promoted, rolled back and asked by its names', asyn
   fs.cpSync(path.join(scratch, 'there', 'delta'), path.join(scratch, 'bare'), { recursive: true });
   const second = await printed('add', 'tiny', path.join(scratch, 'bare'));
   expect([second.version, second.metric, second.dataSha256]).toEqual([2, undefined, undefined]);
+  const same = await registry('add', 'tiny', path.join(scratch, 'bare'));
+  expect(same.stderr).toMatch(/^nothing was added: tiny:2 has the same files\n/m);
+  expect(JSON.parse(same.stdout)).toEqual(second);
   expect(await printed('promote', 'tiny', '1', 'prod')).toMatchObject({ version: 1, aliases: ['prod'] });
   expect(await printed('promote', 'tiny', '2', 'prod')).toMatchObject({ version: 2, aliases: ['prod'] });
   const analyzer = new GrpcClient(`127.0.0.1:${service.ports.analyzer}`, { token: 'weak-token' });

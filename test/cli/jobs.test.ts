@@ -62,6 +62,15 @@ test('Ctrl-C during a watch sets the exit code, with gRPC and with NATS', async 
   expect(ends.map(({ status }) => status)).toEqual([130, 130]);
 });
 
+test('cancel says of an ended job that it had already ended', async () => {
+  const jobId = await createJob(client, LONG);
+  const cancel = () =>
+    startHifi(['jobs', 'cancel', jobId, '--gateway', `127.0.0.1:${service.ports.gateway}`], () => {});
+  const ended = `${jobId} had already ended\n`;
+  expect((await cancel()).stderr).not.toContain(ended);
+  expect(await cancel()).toMatchObject({ status: 0, stderr: expect.stringContaining(ended) });
+});
+
 test('a watch of an ended job ends on a NATS server without JetStream', async () => {
   const jobId = await createJob(client, LONG);
   await client.unary(GatewayService.method.cancelJob, { jobId });

@@ -36,7 +36,7 @@ async function adapted(
   shape: DeltaShape,
   see: (of: { checkpoint: Checkpoint; delta: Delta } & Adapter) => void,
 ) {
-  const checkpoint = await openCheckpoint(path.join(FIXTURES, model));
+  const checkpoint = await openCheckpoint(path.resolve(FIXTURES, model));
   const out = fs.mkdtempSync(path.join(temporary, 'adapter-'));
   const delta = randomDelta(checkpoint, shape);
   await exportAdapter({ checkpoint, delta, out });
@@ -109,10 +109,24 @@ it('says on its card how to load it, with its labels', async () => {
   await adapted('tiny-bert', { heads: [[0], []], labels: ['no', 'a "yes"\n'] }, ({ card, delta }) => {
     expect(card).toContain('num_labels=2, id2label={0: "no", 1: "a \\"yes\\"\\n"}');
     expect(card).toContain(delta.info.base.sha256);
-    expect(card).toContain('base = "tiny-bert"');
   });
   await adapted('tiny-bert', { heads: [[0], []] }, ({ card }) => {
     expect(card).toContain('num_labels=1, problem_type="regression"');
+    expect(card).toMatch(/\n1 head in 1 layer of .*\nand the task head, which answers with a number, were tuned\.\n/);
+  });
+});
+
+it('names a base of the Hub, and no folder as if it were one', async () => {
+  await adapted('tiny-bert', { heads: [[0], []] }, ({ card }) => {
+    expect(card).toContain('base = "path/to/the/base"  # its folder\n');
+    expect(card).not.toContain('base_model:');
+  });
+  const folder = path.join(temporary, 'models--owner--tiny/snapshots', 'a'.repeat(40));
+  fs.cpSync(path.join(FIXTURES, 'tiny-bert'), folder, { recursive: true });
+  await adapted(folder, { heads: [[0], []] }, ({ card, config }) => {
+    expect(card).toContain('base_model: "owner/tiny"\n');
+    expect(card).toContain('base = "owner/tiny"  # its name on the Hub, or its folder\n');
+    expect(config.base_model_name_or_path).toBe('owner/tiny');
   });
 });
 

@@ -155,6 +155,7 @@ test("config.json is the base's, except for the fields of a classifier", async (
     id2label: { 0: 'LABEL_0' },
     label2id: { LABEL_0: 0 },
     problem_type: 'regression',
+    sentence_transformers: { activation_fn: 'torch.nn.modules.linear.Identity' },
   });
 });
 

@@ -20,23 +20,25 @@ import { asJsonLines, entityRows } from '../support/entity-rows';
 import { type AskedFolder, transformersJs } from '../support/js-pipelines';
 
 /*
- * Exports of several labels, of tokens and of relevance in the libraries of their users. All cases
- * run in one process of transformers.js and one of Python.
+ * Exports of several labels, of tokens, of relevance and of regression in the libraries of their
+ * users. All cases run in one process of transformers.js and one of Python.
  */
 const temporary = temporaryFolder('problem-exports');
 afterAll(() => fs.rmSync(temporary, { recursive: true }));
 const tf = loadTensorFlow('cpu');
 
-type Problem = 'multi-label' | 'tokens' | 'relevance';
+type Problem = 'multi-label' | 'tokens' | 'relevance' | 'regression';
 const STORED: Record<Problem, StoredProblem> = {
   'multi-label': 'multi_label_classification',
   tokens: 'token_classification',
   relevance: 'relevance',
+  regression: 'regression',
 };
 const LABELS: Record<Problem, string[] | undefined> = {
   'multi-label': ['anger', 'fear', 'joy'],
   tokens: ['B-LOC', 'B-PER', 'I-LOC', 'I-PER', 'O'],
   relevance: undefined,
+  regression: undefined,
 };
 /** A word of 40 tokens in WordPiece. */
 const LONG = 'ab'.repeat(20);
@@ -63,6 +65,7 @@ const CASES: [problem: Problem, base: string, heads: number[][]][] = [
   ['relevance', 'tiny-bert', [[1, 3], [0]]],
   ['relevance', 'tiny-xlm-roberta', [[], [2]]],
   ['relevance', 'tiny-modernbert', [[], [], []]],
+  ['regression', 'tiny-bert', [[1, 3], [0]]],
 ];
 
 /** Exports of a case, and what the trainer says of its rows. */
@@ -101,7 +104,7 @@ beforeAll(async () => {
     const tokenizer = loadTokenizer(base);
     const { maxPositions } = checkpoint.config;
     const long = problem === 'tokens' && maxPositions > 50 ? [[`${LONG} left Oslo .`]] : [];
-    const all = problem === 'relevance' ? PAIRS : [...SENTENCES.map((text) => [text]), ...long];
+    const all = LABELS[problem] === undefined ? PAIRS : [...SENTENCES.map((text) => [text]), ...long];
     const encode = ([text, second]: string[]) => tokenizer.encode(text, second, 512);
     const rows = all.filter((row) => encode(row).ids.length <= maxPositions);
     expect(rows.length).toBeGreaterThan(3);
@@ -231,11 +234,14 @@ withPyTorch('in Python', () => {
     }
   });
 
-  test('CrossEncoder gives the scores of pairs', () => {
+  test('CrossEncoder gives the scores and numbers of pairs', () => {
     for (const [i, { problem, logits }] of exported.entries()) {
-      if (problem !== 'relevance') continue;
+      if (problem !== 'relevance' && problem !== 'regression') continue;
       expect(answers[i].scores).toHaveLength(logits.length);
-      for (const [row, score] of answers[i].scores!.entries()) expect(score).toBeCloseTo(sigmoid(logits[row][0]), 4);
+      for (const [row, score] of answers[i].scores!.entries()) {
+        const [logit] = logits[row];
+        expect(score).toBeCloseTo(problem === 'relevance' ? sigmoid(logit) : logit, 4);
+      }
     }
   });
 });

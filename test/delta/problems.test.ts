@@ -112,3 +112,18 @@ describe.each(PROBLEM_TYPES)('%s, from labels to answers and files', (problem) =
     expect(labelArguments(info)).toContain(`num_labels=${logitCount(set)}`);
   });
 });
+
+test.each([
+  ['activation.Sigmoid', 'multi_label_classification', 'relevance'],
+  ['activation.Sigmoid', undefined, 'relevance'],
+  [undefined, undefined, 'relevance'],
+  ['linear.Identity', 'regression', 'regression'],
+  ['linear.Identity', undefined, 'regression'],
+])('a CrossEncoder of one output with %s and problem_type %s is a %s', async (name, problem_type, problemType) => {
+  const folder = path.join(FIXTURES, 'tiny-bert');
+  const { config, close } = await openCheckpoint(folder);
+  close();
+  const sentence_transformers = { version: '4.0.1', ...(name && { activation_fn: `torch.nn.modules.${name}` }) };
+  const raw = { ...config.raw, problem_type, sentence_transformers };
+  expect(readTaskHeadInfo({ folder, config: { ...config, raw } }, 1).problemType).toBe(problemType);
+});

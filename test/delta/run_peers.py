@@ -9,7 +9,7 @@ folders of a base and of a delta's exports. ANSWERS has an object for each:
               adds the adapter to a model of PEFT that has another one, by load_adapter, and `without PEFT` to
               transformers' own model, by its load_adapter
     pipeline  answers of transformers' pipeline, if the case asks for it
-    scores    probabilities by CrossEncoder, of pairs
+    scores    answers of CrossEncoder, of pairs
 """
 
 import json
@@ -81,7 +81,7 @@ def answers(case):
         run = pipeline(task, model=checkpoint, tokenizer=tokenizer, **options)
         inputs = [row[0] if len(row) == 1 else dict(zip(("text", "text_pair"), row)) for row in rows]
         found["pipeline"] = [run(each) for each in inputs]
-    if case["problem"] == "relevance":
+    if case["problem"] in ("relevance", "regression"):
         found["scores"] = CrossEncoder(case["checkpoint"], device="cpu").predict(rows).tolist()
     return found
 

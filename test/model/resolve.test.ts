@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { HifiError } from '../../foundation/errors';
-import { KNOWN_MODELS } from '../../model/known-models';
+import { hubName, KNOWN_MODELS } from '../../model/known-models';
 import { modelCache, resolveModel } from '../../model/resolve';
 
 const root = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-resolve-'));
@@ -81,6 +81,14 @@ test('a known model is read from the cache if it is complete, else it must be do
 
   fs.truncateSync(path.join(folder, 'model.safetensors'), 1);
   expect(await refusal(name, { offline: true })).toContain('nothing may be downloaded offline');
+});
+
+test("a known model's name on the Hub follows from its weights, whatever its folder is called", () => {
+  const golden = fs.readFileSync(path.join(__dirname, '../fixtures/minilm/golden.json'), 'utf8');
+  const { sha256 } = JSON.parse(golden);
+  expect(hubName({ name: 'all-MiniLM-L6-v2', sha256 })).toBe('sentence-transformers/all-MiniLM-L6-v2');
+  expect(hubName({ name: 'my-base', sha256 }, '/models/my-base')).toBe('sentence-transformers/all-MiniLM-L6-v2');
+  expect(hubName({ name: 'all-MiniLM-L6-v2', sha256: '0'.repeat(64) }, '/models/all-MiniLM-L6-v2')).toBeUndefined();
 });
 
 test('a signal that has already aborted counts', async () => {

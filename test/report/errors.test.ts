@@ -1,10 +1,19 @@
 import type { ErrorAnalysis } from '../../delta/error-analysis';
 import { csvText, ERROR_FILES, errorFiles } from '../../report/error-files';
+import { confusedPairs } from '../../report/error-tables';
 import { figures } from '../../report/figures';
 import type { ReportParts } from '../../report/parts';
 import { renderReport } from '../../report/render-report';
 import { sampleMask, sampleMetrics, sampleReport } from '../job/sample-results';
-import { classErrors, manyNames, numberErrors, relevanceErrors, severalErrors, wordErrors } from './sample-errors';
+import {
+  classErrors,
+  manyNames,
+  numberErrors,
+  relevanceErrors,
+  severalErrors,
+  severalErrorsOf,
+  wordErrors,
+} from './sample-errors';
 
 const partsOf = (errorAnalysis: ErrorAnalysis): ReportParts => ({
   heads: sampleReport(),
@@ -33,6 +42,18 @@ test('a few classes have a matrix, many the most confused pairs', () => {
   const sum = files(many)['confusion.csv'].trimEnd().split('\n').slice(1);
   expect(sum.reduce((all, line) => all + Number(line.split(',').at(-1)), 0)).toBe(600);
   expect(labels).toHaveLength(150);
+});
+
+test('with several labels a share of confused rows is one of the rows with the label', () => {
+  const names = manyNames(40);
+  // Each row has label 0, and two other labels are predicted: each row is in two pairs.
+  const targets = Array.from({ length: 7 }, () => Uint8Array.from(names, (_, label) => Number(label === 0)));
+  const values = targets.flatMap((_, row) => names.map((_, label) => (label === 1 || label === 2 + row ? 5 : -5)));
+  const errors = severalErrorsOf(names, targets, values);
+  expect(confusedPairs(errors)[0]).toEqual({ label: names[0], predicted: names[1], count: 7, share: 1 });
+  expect(pageOf(errors).match(/>of the label[^<]*</g)).toEqual([">of the label's rows<"]);
+  const few = figures(partsOf(severalErrors(['joy', 'anger']))).find(({ name }) => name === 'confusion')!;
+  expect(few.caption).toContain('the pairs of each label and a predicted one, in %');
 });
 
 test('several labels have curves; their map frames the chosen threshold', () => {

@@ -1,11 +1,14 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
+import type { DataSource } from '../../data/dataset';
+import type { ProblemType } from '../../data/problem';
 import type { TaskHeadInfo } from '../../delta/delta-info';
 import { besideHeads, countNumbers, taskHeadTensors, tunedSlices } from '../../delta/slices';
 import { TRAIN_DEFAULTS } from '../../delta/training-options';
 import { openCheckpoint } from '../../model/checkpoint';
 import { reportModelOf } from '../../model/description';
+import { KNOWN_MODELS } from '../../model/known-models';
 import { commandLine } from '../../report/command-line';
 import { COST_GAP, costs } from '../../report/costs';
 import { headMap } from '../../report/draw/head-map';
@@ -272,6 +275,14 @@ test('the command line has every option', () => {
   expect(['a-b.c/d', '', 'a b', '$x'].map(shellWord)).toEqual(['a-b.c/d', "''", "'a b'", "'$x'"]);
 });
 
+test.each<[ProblemType, string]>([
+  ['tokens', 'a classifier alone'],
+  ['regression', 'its pooler and a classifier'],
+])("the costs of %s say what BERT's task head is", (problem, head) => {
+  const asked = { model: 'm', rows: { path: 'a.jsonl', problem } };
+  expect(renderReport({ ...whole, asked })).toContain(`and the task head, in BERT ${head}. `);
+});
+
 test('the page has loading code for each existing result', () => {
   const titles = (parts: ReportParts) => snippets(parts).map(({ title }) => title);
   expect(titles(whole)).toEqual(['hifi']);
@@ -285,6 +296,27 @@ test('the page has loading code for each existing result', () => {
     'num_labels=2, id2label={0: "no", 1: "\\"yes\\""}',
   );
   expect(peft({ id2label: null, problemType: 'regression' })).toContain('num_labels=1, problem_type="regression"');
+  const known = { ...sampleReport().model, name: 'my-base', sha256: KNOWN_MODELS['all-MiniLM-L6-v2'].sha256 };
+  const [, named] = snippets({ ...whole, heads: { ...sampleReport(), model: known }, exports: ['peft'] });
+  expect(named.code).toContain('base = "sentence-transformers/all-MiniLM-L6-v2"');
+});
+
+test.each<[DataSource, string]>([
+  [{ path: 'CoLA/train.tsv', task: 'cola' }, 'new.tsv --task cola'],
+  [{ path: 'a.conll', problem: 'tokens' }, 'new.conll'],
+  [
+    { path: 'a.ndjson.gz', textColumns: ['tokens'], labelColumn: 'tags', problem: 'tokens' },
+    'new.jsonl --text-columns tokens',
+  ],
+  [
+    { path: 'a.csv', textColumns: ['a', 'b c'], labelColumn: 'y', delimiter: ';' },
+    "new.csv --text-columns 'a,b c' --delimiter ';'",
+  ],
+  [{ path: 'stdin', format: 'parquet', textColumns: ['a'], labelColumn: 'y' }, 'new.parquet --text-columns a'],
+  [{ path: 'folder', textColumns: ['a'], labelColumn: 'y' }, 'NEW_ROWS --text-columns a'],
+])('the code for predict after a training on %j reads rows of the same form', (rows, data) => {
+  const [{ code }] = snippets({ ...whole, metrics: { ...sampleMetrics(), task: null }, asked: { model: 'm', rows } });
+  expect(code.replaceAll(/ \\\n */g, ' ')).toBe(`npx hifi predict --model m --delta delta --data ${data}`);
 });
 
 test('the report of an analysis has no training', () => {
@@ -326,6 +358,10 @@ test('sentences state what the ranking follows and how certain the top k is', ()
       'replicates, head 0 of layer 1 in 55 %.',
   );
   expect(renderReport({ heads: report })).toContain('leave the top 3 of layer 1 uncertain');
+  const neurons = { ...sampleMask(), strategy: 'gradient', tune: 'neurons', heads: [], neurons: [] } as const;
+  expect(stabilityInWords(report, sampleMask())).not.toBeNull();
+  expect(stabilityInWords(report, neurons)).toBeNull();
+  expect(renderReport({ heads: report, mask: { ...neurons, heads: [], neurons: [] } })).not.toContain('uncertain');
   expect(figure('pagerank', { heads: report })).toContain('in the top 3 of 55 % of replicates');
 });
 

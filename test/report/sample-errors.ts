@@ -49,8 +49,12 @@ export function severalErrors(names: readonly string[], rows = 300): ErrorAnalys
     Uint8Array.from(names, (_, label) => Number(stream.int(8 + label) < 2)),
   );
   const values = targets.flatMap((target) => names.map((_, label) => normal() * 1.5 - 2 + (target[label] ? 3 : 0)));
-  return analysis({ problem: 'multi-label', names, thresholds: names.map(() => 0.4) }, targets, values);
+  return severalErrorsOf(names, targets, values);
 }
+
+/** Error analysis of given rows of several labels each. @param values logits of all rows */
+export const severalErrorsOf = (names: readonly string[], targets: Uint8Array[], values: number[]): ErrorAnalysis =>
+  analysis({ problem: 'multi-label', names, thresholds: names.map(() => 0.4) }, targets, values);
 
 /** Error analysis of seeded sentences with entities, the first of them long and of odd words. */
 export function wordErrors(rows = 60): ErrorAnalysis {

@@ -60,7 +60,7 @@ export function program(): void {
     if (focused) document.querySelector<HTMLElement>(`#${focused} button`)?.focus();
     at('none').hidden = sorted.length > 0;
     const work = sorted.filter((job) => !ENDS.includes(stateOf(job))).length;
-    at('summary').textContent = `${sorted.length} jobs, ${work} at work or waiting`;
+    at('summary').textContent = `${sorted.length} job${sorted.length === 1 ? '' : 's'}, ${work} at work or waiting`;
   };
   /** Returns true for newer data: answers and changes arrive independently, in any order. */
   const isNews = (job: Job) => (job.lastSequence ?? 0) >= (jobs.get(job.jobId)?.lastSequence ?? 0);

@@ -116,6 +116,7 @@ test('a job appears, progresses and ends without a reload; its epochs, loss and 
     const jobId = await createJob(20);
     const row = page.locator(`#job-${jobId}`);
     await row.waitFor();
+    expect(await page.textContent('#summary')).toMatch(/^1 job, [01] at work or waiting$/);
     await row.locator('button').click();
     await page.locator('#epochRows tr').first().waitFor();
     await row.locator('.state.succeeded').waitFor({ timeout: 60_000 });
