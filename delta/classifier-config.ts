@@ -10,7 +10,7 @@ import type { ModelConfig } from '../model/config';
 import { DTYPE_NAMES, type FloatDtype } from '../model/rounding';
 import type { DeltaTensor } from './delta';
 import { labelsFit, outputsOf, type TaskHeadInfo, taskHeadKindOf, thresholdsFit } from './delta-info';
-import { type CrossEncoderConfig, IDENTITY, PROBLEMS, problemStoredAs } from './problems';
+import { PROBLEMS, problemStoredAs } from './problems';
 import { taskHeadTensors } from './slices';
 
 /** Task head of a checkpoint. */
@@ -164,12 +164,12 @@ export function readTaskHeadInfo(
 
 /**
  * Problem that config.json names; undefined if it names none. CrossEncoder of sentence-transformers
- * marks its models by a field of its own. Those of one output answer a relevance, unless the field
- * names the function that leaves the logit as it is.
+ * marks its models by a field of its own. Those of one output answer a relevance, unless they name
+ * a regression.
  */
 function configuredProblem(raw: ModelConfig['raw'], outputs: number): ProblemType | 'unknown' | undefined {
-  const marked = raw.sentence_transformers as Partial<CrossEncoderConfig> | null | undefined;
-  if (marked !== undefined && outputs === 1 && marked?.activation_fn !== IDENTITY.activation_fn) return 'relevance';
+  const isRegression = raw.problem_type === PROBLEMS.regression.config.problem_type;
+  if (raw.sentence_transformers !== undefined && outputs === 1 && !isRegression) return 'relevance';
   if (raw.problem_type === undefined || raw.problem_type === null) return undefined;
   return PROBLEM_TYPES.find((problem) => PROBLEMS[problem].config.problem_type === raw.problem_type) ?? 'unknown';
 }

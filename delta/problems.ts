@@ -41,13 +41,13 @@ const TOKEN_CLASSIFICATION: TransformersNames = {
 };
 
 /** Field of config.json for CrossEncoder of sentence-transformers. */
-export interface CrossEncoderConfig {
+interface CrossEncoderConfig {
   /** Function that it applies to the logits. */
   readonly activation_fn: string;
 }
 
 /** Leaves the logits as they are. Without it, CrossEncoder applies the sigmoid to a single one. */
-export const IDENTITY: CrossEncoderConfig = { activation_fn: 'torch.nn.modules.linear.Identity' };
+const IDENTITY: CrossEncoderConfig = { activation_fn: 'torch.nn.modules.linear.Identity' };
 const SIGMOID: CrossEncoderConfig = { activation_fn: 'torch.nn.modules.activation.Sigmoid' };
 
 /** Meaning of a problem's logits. Each problem's methods receive its own targets. */

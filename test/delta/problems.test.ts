@@ -118,7 +118,7 @@ test.each([
   ['activation.Sigmoid', undefined, 'relevance'],
   [undefined, undefined, 'relevance'],
   ['linear.Identity', 'regression', 'regression'],
-  ['linear.Identity', undefined, 'regression'],
+  ['linear.Identity', undefined, 'relevance'], // rerankers of others
 ])('a CrossEncoder of one output with %s and problem_type %s is a %s', async (name, problem_type, problemType) => {
   const folder = path.join(FIXTURES, 'tiny-bert');
   const { config, close } = await openCheckpoint(folder);
