@@ -81,7 +81,12 @@ test('within a budget, methods have the first seeds, and table, page and command
   const left = [1, 2].map((seed) => ({ contestant: 'hifi' as const, seed, lr: 1e-3 }));
   const dropped = [{ contestant: 'bottom' as const, lr: 1e-3, dev: null }];
   const judged = { contestant: 'hifi' as const, lr: 1e-3, dev: 0.5 };
-  const rungs = [{ epochs: 1, kept: [judged], dropped, notReached: [{ contestant: 'full' as const, lr: 1e-3 }] }];
+  const noTime = [
+    { contestant: 'setfit' as const, lr: 1e-3, dev: 0.675, seconds: 170.2 },
+    { contestant: 'setfit' as const, lr: 3e-3, seconds: 9.5 },
+  ];
+  const notReached = [{ contestant: 'full' as const, lr: 1e-3 }];
+  const rungs = [{ epochs: 1, kept: [judged], dropped, noTime, notReached }];
   const budget = { minutes: 5, reference: 'random' as const, rungs, notReached: left };
   const within = { ...summarise(settings, cut, 'random'), budget };
   const hifi = within.standings.find(({ contestant }) => contestant === 'hifi')!;
@@ -90,7 +95,7 @@ test('within a budget, methods have the first seeds, and table, page and command
   expect(within.seeds).toEqual([0, 1, 2]);
   expect(csvOf(within).trim().split('\n')).toHaveLength(1 + 3 + 1 + 1);
   expect(markdownOf(within)).toContain(
-    'rung of 1 epoch: kept hifi 0.001 (dev 0.5000); dropped bottom 0.001 (failed); not reached: full 0.001.',
+    'rung of 1 epoch: kept hifi 0.001 (dev 0.5000); dropped bottom 0.001 (failed); no time for the whole run: setfit 0.001 (dev 0.6750, about 170 s), 0.003 (about 9.5 s); not reached: full 0.001.',
   );
   expect(markdownOf(within)).toContain('not reached with all epochs: hifi at 0.001 seed 1, seed 2.');
   const asked = { model: 'm', train: { path: 't.tsv', task: 'cola' as const }, test: [], device: 'cpu' };
@@ -99,7 +104,7 @@ test('within a budget, methods have the first seeds, and table, page and command
   expect(page).toContain('not reached with all epochs: hifi at 0.001 seed 1, seed 2.');
   expect(page.replace(/<script>[\s\S]*/, '')).not.toMatch(/NaN|Infinity|undefined|\[object|null/);
   expect(comparisonCommand(within, asked).replaceAll(/ \\\n */g, ' ')).toMatch(
-    /--strategies random,hifi,logistic,bottom,full --seeds 3 --reference random --minutes 5 /,
+    /--strategies random,hifi,logistic,bottom,setfit,full --seeds 3 --reference random --minutes 5 /,
   );
 });
 
