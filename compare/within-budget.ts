@@ -202,7 +202,7 @@ class Spending {
   }
 
   /**
-   * A candidate with the seconds of its whole run, if there is no time for that.
+   * A candidate with the seconds of its whole run, if these are known and there is no time.
    *
    * @param ran its run in the rung, if it has one
    */
@@ -213,7 +213,7 @@ class Spending {
   ): UnaffordableCandidate | undefined {
     const seconds = this.wholeSeconds(contestant, this.runs.request.seeds[0], [lr]);
     const before = ran ? 0 : this.costs.training(contestant, epochs);
-    if (seconds === undefined || this.leavesTime(contestant, lr, before)) return undefined;
+    if (!seconds || this.leavesTime(contestant, lr, before)) return undefined;
     return { contestant, lr, ...(ran?.dev && { dev: ran.dev.value }), seconds };
   }
 
