@@ -1,11 +1,10 @@
-import * as path from 'node:path';
 import { HifiError } from '../foundation/errors';
 import type { Budget, BudgetOutcome, Candidate, Rung, UnaffordableCandidate } from './budget';
 import type { ComparisonRuns } from './comparison-runs';
 import { type BudgetClock, betterHalf, fits, MeasuredCosts, methodsInOrder, rungEnd, rungEpochs } from './halving';
 import { LOGISTIC, type Method, type TunedMethod } from './methods';
 import type { CompareEvent } from './request';
-import type { RunKey, RunRecord } from './run-record';
+import { type RunKey, type RunRecord, rungFolder } from './run-record';
 
 /** Result of the runs of a comparison. */
 export interface RunsOutcome {
@@ -98,7 +97,7 @@ class Spending {
     const planned = rungEpochs(candidates.length, training.epochs);
     for (const [i, epochs] of planned.entries()) {
       const end = rungEnd(clock, planned.length - i, seeds.length);
-      const place = { epochs, out: path.join(out, 'rungs', `${epochs}-epochs`) };
+      const place = { epochs, out: rungFolder(out, epochs) };
       const ran: (RunRecord & TunedCandidate)[] = [];
       for (const { contestant, lr } of candidates) {
         const isStored = runs.missing(contestant, seeds[0], [lr], place.out).trainings === 0;

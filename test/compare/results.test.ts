@@ -1,12 +1,16 @@
+import * as fs from 'node:fs';
 import { comparisonCommand } from '../../compare/command-line';
 import { renderComparison } from '../../compare/comparison-page';
 import { metricOverParameters } from '../../compare/figures';
 import { answersTable } from '../../compare/html-tables';
-import type { RunRecord } from '../../compare/run-record';
+import { knownRuns } from '../../compare/known-runs';
+import { costsOf } from '../../compare/run-costs';
+import { type RunRecord, rungFolder, writeRun } from '../../compare/run-record';
 import { type ComparisonSettings, differenceOf } from '../../compare/settings';
 import { summarise } from '../../compare/summary';
 import { columnsOf, csvOf, markdownOf } from '../../compare/tables';
 import { svgFile } from '../../report/draw/theme';
+import { temporaryFolder } from '../support/deltas';
 
 const settings: ComparisonSettings = {
   schemaVersion: 1,
@@ -99,13 +103,39 @@ test('within a budget, methods have the first seeds, and table, page and command
   );
   expect(markdownOf(within)).toContain('not reached with all epochs: hifi at 0.001 seed 1, seed 2.');
   const asked = { model: 'm', train: { path: 't.tsv', task: 'cola' as const }, test: [], device: 'cpu' };
-  const runs = { counted: cut, search: [] };
+  const runs = { counted: cut, search: [], rungs: [] };
   const page = renderComparison({ results: within, runs, model: { layers: 1, heads: 1 }, asked });
   expect(page).toContain('not reached with all epochs: hifi at 0.001 seed 1, seed 2.');
   expect(page.replace(/<script>[\s\S]*/, '')).not.toMatch(/NaN|Infinity|undefined|\[object|null/);
   expect(comparisonCommand(within, asked).replaceAll(/ \\\n */g, ' ')).toMatch(
     /--strategies random,hifi,logistic,bottom,setfit,full --seeds 3 --reference random --minutes 5 /,
   );
+});
+
+test('the seconds from nothing have all trainings of the first seed, those of the rungs too', () => {
+  const out = temporaryFolder('costs');
+  const trained = (lr: number, seconds: number): RunRecord => ({
+    ...{ ...run('hifi', 0, 0.2, 4000), lr, seconds: { selection: 1, run: seconds, test: 2 } },
+  });
+  const whole = [trained(1e-3, 40), trained(3e-3, 44)];
+  for (const record of whole) writeRun(out, record);
+  for (const [lr, seconds] of [
+    [1e-3, 10],
+    [3e-3, 11],
+    [1e-2, 12],
+  ])
+    writeRun(rungFolder(out, 1), trained(lr, seconds));
+  const budget = { minutes: 5, reference: 'hifi' as const, notReached: [] };
+  const rung = { kept: [], dropped: [], noTime: [], notReached: [] };
+  const rungs = [
+    { epochs: 1, ...rung },
+    { epochs: 2, ...rung }, // without a run
+  ];
+  const once = summarise(settings, whole.slice(0, 1), 'hifi');
+  const seconds = (found: typeof once) => costsOf(found, knownRuns(out, found))[0].seconds.whole;
+  expect(seconds(once)).toBe(1 + 40 + 44);
+  expect(seconds({ ...once, budget: { ...budget, rungs } })).toBe(1 + 40 + 44 + 10 + 11 + 12);
+  fs.rmSync(out, { recursive: true });
 });
 
 test('answers are shown from the side of the asked method', () => {
