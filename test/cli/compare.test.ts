@@ -322,7 +322,10 @@ test('a failure of another kind than a diverged training ends the comparison, an
 
 test.each([
   [['--strategies', 'hifi,randm'], /--strategies is "randm"; it must be .*did you mean "random"\?$/],
-  [['--strategies', 'random:vo,random:ov'], /--strategies is "random:vo,random:ov"; it must be different names; "random:vo" is named twice$/],
+  [
+    ['--strategies', 'random:vo,random:ov'],
+    /--strategies is "random:vo,random:ov"; it must be different names; "random:vo" is named twice$/,
+  ],
   [
     ['--strategies', 'random:w'],
     /--strategies is "random:w"; it must be METHOD:PARTS; METHOD chooses .* letters of qkvo/,

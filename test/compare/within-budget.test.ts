@@ -181,6 +181,8 @@ test('a run does not start if its measured cost does not fit; one without a cost
   expect([keysOf(second.kept), second.noTime]).toEqual([['random 1'], [{ contestant: 'full', lr: 1, seconds: 4 }]]);
   // Their whole runs are among those without time.
   expect(keysOf(found.budget!.notReached)).toEqual(['hifi 1', 'hifi 2', 'full 1', 'logistic null']);
+  const untested = () => reachedReference({ records: [], failed: [] }, { ...found.budget!, rungs: [first] });
+  expect(untested).toThrow(': 3 shorter runs are kept;'); // that of `hifi` too
   expect(budgetNotes(found.budget!, 'random').slice(2)).toEqual([
     'rung of 2 epochs: kept random 1 (dev 1.0000); dropped none; no time for the whole run: full 1 (about 4.0 s)',
     'not reached with all epochs: hifi at 1 seed 0; hifi at 2 seed 0; full at 1 seed 0; logistic seed 0',
