@@ -25,7 +25,8 @@ export function define(command: Command): void {
   addModelFlags(command);
   const drawn = 'the labelled rows that training, dev and test rows are drawn from';
   addRowsFlag(command, '--train', drawn);
-  command.option('--test <file>', 'further labelled rows, all of them for the test (repeatable)', paths('file'), []);
+  const tested = 'labelled rows for the test, added to all remaining rows of --train (repeatable)';
+  command.option('--test <file>', tested, paths('file'), []);
   const out = 'folder for all results; resumes a comparison with the same settings';
   addOutFlag(command, out, 'folder');
   addDataFlags(command, true);
