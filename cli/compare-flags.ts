@@ -5,7 +5,17 @@ import { SCORE_DEFAULTS } from '../delta/score-options';
 import { TRAIN_DEFAULTS, type TrainOptions } from '../delta/training-options';
 import { invalidInput } from '../foundation/errors';
 import { TUNE_RULE, type Tune } from '../heads/tune';
-import { decimal, decimals, type FlagParser, names, oneOf, refused, seedList, wholeNumber } from './flag-values';
+import {
+  decimal,
+  decimals,
+  distinct,
+  type FlagParser,
+  names,
+  oneOf,
+  refused,
+  seedList,
+  wholeNumber,
+} from './flag-values';
 import {
   add,
   addScheduleFlags,
@@ -145,8 +155,7 @@ function methods(flag: string): FlagParser<Method[]> {
       if (each === name) oneOf(flag, METHODS)(name);
       throw refused(flag, each, `METHOD:PARTS; METHOD chooses heads or neurons, PARTS are ${TUNE_RULE}`);
     });
-    if (new Set(read).size === read.length) return read;
-    throw refused(flag, text, 'different methods');
+    return distinct(flag, text, read);
   };
   return Object.assign(parse, { takes: METHODS, several: true });
 }

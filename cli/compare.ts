@@ -25,7 +25,8 @@ export function define(command: Command): void {
   addModelFlags(command);
   const drawn = 'the labelled rows that training, dev and test rows are drawn from';
   addRowsFlag(command, '--train', drawn);
-  command.option('--test <file>', 'further labelled rows, all of them for the test (repeatable)', paths('file'), []);
+  const tested = 'labelled rows for the test, added to all remaining rows of --train (repeatable)';
+  command.option('--test <file>', tested, paths('file'), []);
   const out = 'folder for all results; resumes a comparison with the same settings';
   addOutFlag(command, out, 'folder');
   addDataFlags(command, true);
@@ -51,7 +52,8 @@ async function compareStrategies(flags: Flags): Promise<void> {
     const model = await modelFolder(flags, session);
     return placed(flags, session, async (place) => {
       const events = compare({ ...options, model, train, test, out, place }, session.signal);
-      return { ...(await follow(events, (event) => showEvent(session, event))), train, test };
+      const shown = (event: CompareEvent) => showEvent(session, event, options.training.epochs);
+      return { ...(await follow(events, shown)), train, test };
     });
   });
   const { settings, records, failed, model: size, budget, train, test } = compared;
@@ -81,7 +83,8 @@ async function placed<T>(flags: Flags, session: Session, work: (place?: RunPlace
   }
 }
 
-function showEvent(session: Session, event: CompareEvent): void {
+/** @param allEpochs epochs of a whole run */
+function showEvent(session: Session, event: CompareEvent, allEpochs: number): void {
   show(session, event);
   if (event.kind === 'tested') {
     const { contestant, lr, metric, test, seconds } = event.record;
@@ -90,15 +93,15 @@ function showEvent(session: Session, event: CompareEvent): void {
     );
   }
   if (event.kind === 'rung') {
-    const { epochs, kept, dropped, notReached } = event.rung;
-    const counts = `${kept.length} kept, ${dropped.length} dropped, ${notReached.length} not reached`;
+    const { epochs, kept, dropped, noTime, notReached } = event.rung;
+    const counts = `${kept.length} kept, ${dropped.length} dropped, ${noTime.length} without time for a whole run, ${notReached.length} not reached`;
     session.progress.say(`rung of ${epochs} epoch${epochs === 1 ? '' : 's'}: ${counts}`);
   }
   if (event.kind !== 'run') return;
   const { record, epochs, stored, done, total, remainingSeconds } = event;
   const { contestant, seed, lr, dev, test, metric, failure, seconds } = record;
   const parts = [
-    `run ${done}${total === null ? '' : `/${total}`}  ${contestant}, seed ${seed}${lr === null ? '' : `, learning rate ${lr}`}${epochs === undefined ? '' : `, ${epochs} of the epochs`}:`,
+    `run ${done}${total === null ? '' : `/${total}`}  ${contestant}, seed ${seed}${lr === null ? '' : `, learning rate ${lr}`}${epochs === undefined ? '' : `, ${epochs} of ${allEpochs} epochs`}:`,
     dev === null ? `failed (${failure})` : `dev ${metric} ${metricText(dev.value)}`,
     ...(test ? [`test ${metricText(test.metrics[metric])}`] : []),
     stored ? 'stored' : secondsText(seconds.run + seconds.test),

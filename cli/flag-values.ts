@@ -138,10 +138,17 @@ export function names(flag: string, most = Number.POSITIVE_INFINITY): FlagParser
     const list = text.split(',').map((name) => name.trim());
     const right =
       most === 1 ? 'one name' : most === 2 ? 'one name, or two with a comma between' : 'names with commas between';
-    if (list.length > most || list.includes('') || new Set(list).size < list.length) throw refused(flag, text, right);
-    return list;
+    if (list.length > most || list.includes('')) throw refused(flag, text, right);
+    return distinct(flag, text, list);
   };
   return Object.assign(parse, { several: most > 1 });
+}
+
+/** Returns the names of a flag's text. @throws HifiError INVALID_INPUT if one is there twice */
+export function distinct<T extends string>(flag: string, text: string, list: T[]): T[] {
+  const twice = list.find((name, i) => list.indexOf(name) < i);
+  if (twice === undefined) return list;
+  throw refused(flag, text, `different names; ${JSON.stringify(twice)} is named twice`);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { failed } from '../foundation/errors';
-import type { BudgetOutcome, Candidate, JudgedCandidate } from './budget';
+import { secondsValue } from '../report/value-text';
+import type { BudgetOutcome, Candidate, JudgedCandidate, UnaffordableCandidate } from './budget';
 import type { Method } from './methods';
 import type { RunKey } from './run-record';
 import type { RunsOutcome } from './within-budget';
@@ -13,7 +14,10 @@ export function reachedReference({ records, failed: lost }: RunsOutcome, { minut
   if ([...records, ...lost].some(({ contestant }) => contestant === reference)) return reference;
   const [first] = records;
   if (first) return first.contestant;
-  const short = rungs.reduce((sum, { kept, dropped }) => sum + kept.length + dropped.length, 0);
+  const short = rungs.reduce((sum, { kept, dropped, noTime }) => {
+    const trained = noTime.filter(({ dev }) => dev !== undefined);
+    return sum + kept.length + dropped.length + trained.length;
+  }, 0);
   throw failed(
     `--minutes ${minutes} is over before any method has trained with all epochs and is tested: ${short} shorter runs are kept; run the same command again to continue, or give more --minutes`,
   );
@@ -24,10 +28,11 @@ export function budgetNotes(
   { minutes, reference: asked, rungs, notReached }: BudgetOutcome,
   reference: Method,
 ): string[] {
-  const halved = rungs.map(({ epochs, kept, dropped, notReached: left }) =>
+  const halved = rungs.map(({ epochs, kept, dropped, noTime, notReached: left }) =>
     [
       `rung of ${epochs} epoch${epochs === 1 ? '' : 's'}: kept ${withRates(kept)}`,
       `dropped ${withRates(dropped)}`,
+      ...(noTime.length > 0 ? [`no time for the whole run: ${withRates(noTime)}`] : []),
       ...(left.length > 0 ? [`not reached: ${withRates(left)}`] : []),
     ].join('; '),
   );
@@ -42,18 +47,24 @@ export function budgetNotes(
 /** Methods that a budget was spent on, in the order of their first mention. */
 export const budgetMethods = ({ rungs, notReached }: BudgetOutcome): Method[] => [
   ...new Set(
-    [...rungs.flatMap(({ kept, dropped, notReached: left }) => [...kept, ...dropped, ...left]), ...notReached].map(
-      ({ contestant }) => contestant,
-    ),
+    [
+      ...rungs.flatMap(({ kept, dropped, noTime, notReached: left }) => [...kept, ...dropped, ...noTime, ...left]),
+      ...notReached,
+    ].map(({ contestant }) => contestant),
   ),
 ];
 
-const withRates = (candidates: readonly (Candidate | JudgedCandidate)[]) =>
+/** Candidate of a rung. */
+type Listed = Candidate | JudgedCandidate | UnaffordableCandidate;
+
+const withRates = (candidates: readonly Listed[]) =>
   candidates.length === 0 ? 'none' : grouped(candidates, ({ contestant }) => contestant, candidateText);
 
-function candidateText(candidate: Candidate | JudgedCandidate): string {
-  if (!('dev' in candidate)) return String(candidate.lr);
-  return `${candidate.lr} (${candidate.dev === null ? 'failed' : `dev ${candidate.dev.toFixed(4)}`})`;
+function candidateText(candidate: Listed): string {
+  const facts: string[] = [];
+  if ('dev' in candidate) facts.push(candidate.dev === null ? 'failed' : `dev ${candidate.dev!.toFixed(4)}`);
+  if ('seconds' in candidate) facts.push(`about ${secondsValue(candidate.seconds)}`);
+  return facts.length > 0 ? `${candidate.lr} (${facts.join(', ')})` : String(candidate.lr);
 }
 
 const withSeeds = (runs: readonly RunKey[]) =>

@@ -17,6 +17,14 @@ export interface JudgedCandidate extends Candidate {
   dev: number | null;
 }
 
+/** Candidate without time for its whole run. */
+export interface UnaffordableCandidate extends Candidate {
+  /** Dev metric in the rung; absent if it did not train there. */
+  dev?: number;
+  /** Expected seconds of its whole run: a training with all epochs, and the test. */
+  seconds: number;
+}
+
 /** Rung of successive halving, on the first seed. */
 export interface Rung {
   epochs: number;
@@ -24,15 +32,17 @@ export interface Rung {
   kept: JudgedCandidate[];
   dropped: JudgedCandidate[];
   /**
-   * Candidates without a run, or without time for their whole run. They leave if any other was
-   * kept, except the reference's first.
+   * Candidates without time for their whole run, except those that the dev metric drops. Like
+   * `notReached`, they leave if any other was kept, except the reference's first.
    */
+  noTime: UnaffordableCandidate[];
+  /** Candidates without a run, since the rung's time was over. */
   notReached: Candidate[];
 }
 
 /** What a comparison did within its budget. */
 export interface BudgetOutcome extends Budget {
   rungs: Rung[];
-  /** Whole runs that were due and for which there was no time. */
+  /** Whole runs without time: of candidates that left a rung for that, and of the last ones. */
   notReached: RunKey[];
 }

@@ -92,7 +92,7 @@ function costSection({ results, runs }: ComparisonParts, words: string): Section
   const memory = figures.memoryFigure(results, runs);
   const overSeconds = {
     svg: figures.metricOverSeconds(results, runs),
-    caption: `Test ${results.metric} over the seconds that a method's result takes from nothing: choosing heads, then training at each of the learning rates, on the first seed. The dashed line joins the methods that no other beats in that time or less.`,
+    caption: `Test ${results.metric} over the seconds that a method's result takes from nothing: choosing heads, then training at each of the learning rates${results.budget ? ', in the rungs too' : ''}, on the first seed. The dashed line joins the methods that no other beats in that time or less.`,
   };
   const overParameters = {
     svg: figures.metricOverParameters(results),

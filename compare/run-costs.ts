@@ -1,5 +1,6 @@
 import type { KnownRuns } from './known-runs';
 import type { Method } from './methods';
+import type { RunRecord } from './run-record';
 import type { ComparisonResults } from './summary';
 
 /** Cost of a method with one seed and learning rate. */
@@ -7,7 +8,8 @@ export interface RunCost {
   method: Method;
   /**
    * Means over the seeds: choosing heads, training, testing. `whole`: what a result took from
-   * nothing, which is choosing heads once and training at every learning rate, on the first seed.
+   * nothing, which is choosing heads once and training at every learning rate, with fewer epochs in
+   * the rungs of a budget too, on the first seed.
    */
   seconds: { selection: number; run: number; test: number; whole: number };
   /** Maximum over the seeds; null if not measured. */
@@ -15,16 +17,18 @@ export interface RunCost {
 }
 
 /** Costs in the order of the standings. */
-export function costsOf({ standings }: ComparisonResults, { counted, search }: KnownRuns): RunCost[] {
+export function costsOf({ standings }: ComparisonResults, { counted, search, rungs }: KnownRuns): RunCost[] {
   return standings.map(({ contestant, seconds }) => {
     const peaks = counted.flatMap((run) =>
       run.contestant === contestant && run.peakRssBytes ? [run.peakRssBytes] : [],
     );
-    const tried = search.filter((run) => run.contestant === contestant).map((run) => run.seconds.run);
-    const trained = tried.length > 0 ? tried.reduce((sum, each) => sum + each, 0) : seconds.run;
+    const own = (runs: readonly RunRecord[]) => runs.filter((run) => run.contestant === contestant);
+    const total = (runs: readonly RunRecord[]) => runs.reduce((sum, run) => sum + run.seconds.run, 0);
+    const tried = own(search);
+    const trained = tried.length > 0 ? total(tried) : seconds.run;
     return {
       method: contestant,
-      seconds: { ...seconds, whole: seconds.selection + trained },
+      seconds: { ...seconds, whole: seconds.selection + trained + total(own(rungs)) },
       peakRssBytes: peaks.length > 0 ? Math.max(...peaks) : null,
     };
   });

@@ -47,6 +47,9 @@ export const runName = ({ contestant, seed, lr }: RunKey) =>
 
 const fileOf = (out: string, key: RunKey) => path.join(out, 'runs', `${runName(key)}.json`);
 
+/** Folder of a rung's records, in that of a comparison. */
+export const rungFolder = (out: string, epochs: number) => path.join(out, 'rungs', `${epochs}-epochs`);
+
 /** Reads a run's result; undefined if the run has not ended or its file is damaged. */
 export function readRun(out: string, key: RunKey): RunRecord | undefined {
   try {
@@ -57,10 +60,11 @@ export function readRun(out: string, key: RunKey): RunRecord | undefined {
   }
 }
 
-/** Learning rates of a method's stored runs of a seed, ascending. */
+/** Learning rates of a method's stored runs of a seed, ascending; none if there is no folder. */
 export function searchedRates(out: string, contestant: Method, seed: number): number[] {
   const start = `${fileNameOf(contestant)}-seed${seed}-lr`;
-  const names = fs.readdirSync(path.join(out, 'runs')).filter((name) => name.startsWith(start));
+  const folder = path.join(out, 'runs');
+  const names = fs.existsSync(folder) ? fs.readdirSync(folder).filter((name) => name.startsWith(start)) : [];
   return names.map((name) => Number(path.basename(name.slice(start.length), '.json'))).sort((a, b) => a - b);
 }
 

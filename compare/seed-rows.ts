@@ -3,6 +3,7 @@ import * as path from 'node:path';
 import { type DataSource, type Dataset, selectRows } from '../data/dataset';
 import { jsonLines, jsonLinesSource } from '../data/json-lines';
 import { LABELS } from '../data/labels';
+import { NO_CLASSES } from '../data/problem';
 import { metricsOf } from '../delta/problems';
 import { invalidInput } from '../foundation/errors';
 import { writeWhole } from '../foundation/whole-file';
@@ -33,17 +34,19 @@ export function seedSplit(
   seeds: Seeds,
 ): Split {
   const { seed } = seeds;
-  const { classes: classesOf, units, labels: labelsOf } = COMPARED[labels.problem];
+  const { classes: classesOf, rowsOf, units, labels: labelsOf } = COMPARED[labels.problem];
   const classes = classesOf(targets);
-  const split = splitRows({ of: classes, units: units?.(targets) }, size, seeds, size.dev);
+  const strata = { of: classes, units: units?.(targets), rowsOf: (of: number) => rowsOf(labels.names[of]) };
+  const split = splitRows(strata, size, seeds, size.dev);
   const drawn = new Set(
     Array.from(split.train, (row) => Array.from(labelsOf?.(targets[row]) ?? [classes[row]])).flat(),
   );
   // With several labels per row the file of each seed has a column for every label.
   const missing = LABELS[labels.problem].several ? -1 : labels.names.findIndex((_, index) => !drawn.has(index));
   if (missing >= 0) {
+    const orPerClass = NO_CLASSES[labels.problem] === undefined ? ', or --rows-per-class' : '';
     throw invalidInput(
-      `seed ${seed}: none of the ${split.train.length} training rows has the label "${labels.names[missing]}"; give more --rows, or --rows-per-class`,
+      `seed ${seed}: none of the ${split.train.length} training rows has the label "${labels.names[missing]}"; give more --rows${orPerClass}`,
     );
   }
   if (split.test.length > 0 || further.length > 0) return split;

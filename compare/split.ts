@@ -8,6 +8,12 @@ export type TrainingSize = { rows: number } | { rowsPerClass: number };
 /** Default for the most dev rows. */
 const MOST_DEV_ROWS = 500;
 
+/** Groups of rows to draw from. */
+export interface DrawnStrata extends Strata {
+  /** Describes the rows of a stratum in a message. Default: by its number. */
+  rowsOf?: (stratum: number) => string;
+}
+
 /** A run's rows of the training file, as indices. */
 export interface Split {
   train: Int32Array;
@@ -38,7 +44,12 @@ export interface Seeds {
  *   classes
  * @throws HifiError INVALID_INPUT for too few rows, or fewer dev rows than classes
  */
-export function splitRows(strata: Strata, size: TrainingSize, { seed, searchSeed }: Seeds, devRows?: number): Split {
+export function splitRows(
+  strata: DrawnStrata,
+  size: TrainingSize,
+  { seed, searchSeed }: Seeds,
+  devRows?: number,
+): Split {
   const split = drawnRows(strata, size, seed, devRows);
   if (seed === searchSeed) return split;
   const chose = new Set(drawnRows(strata, size, searchSeed, devRows).dev);
@@ -46,7 +57,12 @@ export function splitRows(strata: Strata, size: TrainingSize, { seed, searchSeed
 }
 
 /** Training rows, dev rows and all remaining rows. */
-function drawnRows({ of: classes, units }: Strata, size: TrainingSize, seed: number, devRows?: number): Split {
+function drawnRows(
+  { of: classes, units, rowsOf = (name) => `rows of class ${name}` }: DrawnStrata,
+  size: TrainingSize,
+  seed: number,
+  devRows?: number,
+): Split {
   const drawn = randomStream(seed, 'compare').shuffle(classes.length);
   const order = units ? byUnit(drawn, units) : drawn;
   if ('rows' in size) {
@@ -74,12 +90,11 @@ function drawnRows({ of: classes, units }: Strata, size: TrainingSize, seed: num
   const perClass = Math.floor((devRows ?? Math.max(count, Math.min(k * count, MOST_DEV_ROWS))) / count);
   if (perClass === 0)
     throw invalidInput(`--dev-rows is ${devRows}; with ${count} classes it must be at least ${count}`);
-  for (const [, rows] of byClass) {
-    if (rows.length < k + perClass) {
-      throw invalidInput(
-        `--rows-per-class is ${k}, and ${perClass} more are needed as dev rows; a class of the training file has ${rows.length} rows`,
-      );
-    }
+  const [least, { length }] = [...byClass].reduce((a, b) => (b[1].length < a[1].length ? b : a));
+  if (length < k + perClass) {
+    throw invalidInput(
+      `--rows-per-class is ${k}, and ${perClass} more are needed as dev rows; the training file has ${length} ${rowsOf(least)}`,
+    );
   }
   const part = (from: number, to?: number) =>
     Int32Array.from([...byClass.keys()].sort((a, b) => a - b).flatMap((name) => byClass.get(name)!.slice(from, to)));

@@ -1,11 +1,10 @@
-import * as path from 'node:path';
 import { HifiError } from '../foundation/errors';
-import type { Budget, BudgetOutcome, Candidate, Rung } from './budget';
+import type { Budget, BudgetOutcome, Candidate, Rung, UnaffordableCandidate } from './budget';
 import type { ComparisonRuns } from './comparison-runs';
 import { type BudgetClock, betterHalf, fits, MeasuredCosts, methodsInOrder, rungEnd, rungEpochs } from './halving';
 import { LOGISTIC, type Method, type TunedMethod } from './methods';
 import type { CompareEvent } from './request';
-import type { RunKey, RunRecord } from './run-record';
+import { type RunKey, type RunRecord, rungFolder } from './run-record';
 
 /** Result of the runs of a comparison. */
 export interface RunsOutcome {
@@ -68,7 +67,7 @@ class Spending {
 
   async *pass(): AsyncGenerator<CompareEvent, RunsOutcome> {
     this.newRuns = 0;
-    const { rungs, candidates } = yield* this.rungs();
+    const { rungs, candidates, unaffordable } = yield* this.rungs();
     const outcome = yield* this.wholeRuns(candidates);
     this.isFirst = false;
     const { records, failed, notReached } = outcome;
@@ -76,21 +75,29 @@ class Spending {
     return {
       records: records.filter(({ contestant }) => !lost.has(contestant)),
       failed,
-      budget: { ...this.budget, rungs, notReached },
+      budget: { ...this.budget, rungs, notReached: [...unaffordable, ...notReached] },
     };
   }
 
-  /** Halves the candidates rung by rung. @returns those that are left, the best first */
-  private async *rungs(): AsyncGenerator<CompareEvent, { rungs: Rung[]; candidates: TunedCandidate[] }> {
+  /**
+   * Halves the candidates rung by rung.
+   *
+   * @returns those that are left, the best first, and whole runs of those that left for time
+   */
+  private async *rungs(): AsyncGenerator<
+    CompareEvent,
+    { rungs: Rung[]; candidates: TunedCandidate[]; unaffordable: RunKey[] }
+  > {
     const { runs, clock } = this;
     const { methods, seeds, lrs, training, out } = runs.request;
     const tuned = methods.filter((method): method is TunedMethod => method !== LOGISTIC);
     let candidates = lrs.flatMap((lr) => tuned.map((contestant): TunedCandidate => ({ contestant, lr })));
     const rungs: Rung[] = [];
+    const unaffordable: RunKey[] = [];
     const planned = rungEpochs(candidates.length, training.epochs);
     for (const [i, epochs] of planned.entries()) {
       const end = rungEnd(clock, planned.length - i, seeds.length);
-      const place = { epochs, out: path.join(out, 'rungs', `${epochs}-epochs`) };
+      const place = { epochs, out: rungFolder(out, epochs) };
       const ran: (RunRecord & TunedCandidate)[] = [];
       for (const { contestant, lr } of candidates) {
         const isStored = runs.missing(contestant, seeds[0], [lr], place.out).trainings === 0;
@@ -106,13 +113,18 @@ class Spending {
       const left = candidates.filter((one) => !judged.some(isSame(one)));
       const kept = betterHalf(able, this.budget.reference);
       const dropped = judged.filter((run) => !kept.includes(run));
-      rungs.push({ epochs, kept: kept.map(withDev), dropped: dropped.map(withDev), notReached: left });
+      const noTime = left.flatMap((one) => this.unaffordable(one, ran.find(isSame(one)), epochs) ?? []);
+      const notReached = left.filter((one) => !noTime.some(isSame(one)));
+      rungs.push({ epochs, kept: kept.map(withDev), dropped: dropped.map(withDev), noTime, notReached });
       if (this.isFirst || this.newRuns > 0) yield { kind: 'rung', rung: rungs[i] };
       const isReference = ({ contestant }: Candidate) => contestant === this.budget.reference;
       const spared = kept.some(isReference) ? [] : left.filter(isReference).slice(0, 1);
-      candidates = kept.length > 0 ? [...kept.map(({ contestant, lr }) => ({ contestant, lr })), ...spared] : left;
+      const next = kept.length > 0 ? [...kept.map(({ contestant, lr }) => ({ contestant, lr })), ...spared] : left;
+      const leaving = noTime.filter((one) => !next.some(isSame(one)));
+      unaffordable.push(...leaving.map(({ contestant, lr }) => ({ contestant, seed: seeds[0], lr })));
+      candidates = next;
     }
-    return { rungs, candidates };
+    return { rungs, candidates, unaffordable };
   }
 
   /** Trains with all epochs and tests, on the first seed and then on the later ones. */
@@ -188,14 +200,34 @@ class Spending {
     return this.fitsWhole(method, this.runs.request.seeds[0], [lr], seconds);
   }
 
+  /**
+   * A candidate with the seconds of its whole run, if these are known and there is no time.
+   *
+   * @param ran its run in the rung, if it has one
+   */
+  private unaffordable(
+    { contestant, lr }: TunedCandidate,
+    ran: RunRecord | undefined,
+    epochs: number,
+  ): UnaffordableCandidate | undefined {
+    const seconds = this.wholeSeconds(contestant, this.runs.request.seeds[0], [lr]);
+    const before = ran ? 0 : this.costs.training(contestant, epochs);
+    if (!seconds || this.leavesTime(contestant, lr, before)) return undefined;
+    return { contestant, lr, ...(ran?.dev && { dev: ran.dev.value }), seconds };
+  }
+
   /** @param before seconds until the runs could start */
   private fitsWhole(method: Method, seed: number, lrs: readonly number[], before = 0): boolean {
     const { trainings, test } = this.runs.missing(method, seed, lrs);
     if (trainings === 0 && !test) return true;
-    const each = this.costs.training(method, this.runs.request.training.epochs);
-    const whole = trainings === 0 ? 0 : each === undefined ? undefined : trainings * each;
-    const seconds = whole === undefined ? undefined : whole + this.costs.test(method);
-    return fits(seconds, this.clock.now() + before, this.clock.end);
+    return fits(this.wholeSeconds(method, seed, lrs), this.clock.now() + before, this.clock.end);
+  }
+
+  /** Expected seconds of the runs and the test that are not stored; undefined if not known. */
+  private wholeSeconds(method: Method, seed: number, lrs: readonly number[]): number | undefined {
+    const { trainings, test } = this.runs.missing(method, seed, lrs);
+    const each = trainings === 0 ? 0 : this.costs.training(method, this.runs.request.training.epochs);
+    return each === undefined ? undefined : trainings * each + (test ? this.costs.test(method) : 0);
   }
 }
 

@@ -167,10 +167,13 @@ test('a budget halves the candidates and uses stored runs; the same command cont
   expect(short.status).toBe(0); // the runs of the first test are stored
   const none = JSON.parse(fs.readFileSync(at('whole', 'results.json'), 'utf8')) as ComparisonResults;
   expect(none.budget).toMatchObject({ minutes: 0.01, rungs: [{ epochs: 1, kept: [], dropped: [] }] });
-  expect(none.budget!.rungs[0].notReached).toHaveLength(4);
+  const [{ noTime, notReached }] = none.budget!.rungs;
+  expect([noTime, notReached.length]).toEqual([[], 4]);
 
   const { status, stdout, stderr } = hifi(...words(at('whole')), '--minutes', '30', '--json');
   expect({ status, stderr }).toEqual({ status: 0, stderr: expect.stringContaining('rung of 1 epoch: kept') });
+  expect(stderr).toMatch(/^run 1 {2}grad-l1, seed 0, learning rate 0\.001, 1 of 2 epochs: dev accuracy /m);
+  expect(stderr).toMatch(/^rung of 1 epoch: \d kept, \d dropped, 0 without time for a whole run, 0 not reached$/m);
   const { budget, standings, seeds } = JSON.parse(stdout) as ComparisonResults;
   expect(budget!.notReached).toEqual([]);
   const [rung] = budget!.rungs;
@@ -319,7 +322,10 @@ test('a failure of another kind than a diverged training ends the comparison, an
 
 test.each([
   [['--strategies', 'hifi,randm'], /--strategies is "randm"; it must be .*did you mean "random"\?$/],
-  [['--strategies', 'random:vo,random:ov'], /--strategies is "random:vo,random:ov"; it must be different methods$/],
+  [
+    ['--strategies', 'random:vo,random:ov'],
+    /--strategies is "random:vo,random:ov"; it must be different names; "random:vo" is named twice$/,
+  ],
   [
     ['--strategies', 'random:w'],
     /--strategies is "random:w"; it must be METHOD:PARTS; METHOD chooses .* letters of qkvo/,
@@ -333,7 +339,7 @@ test.each([
     ['--strategies', 'random,random:neurons'],
     /--k 2 would count heads of some methods and neurons of others; leave it/,
   ],
-  [['--strategies', 'hifi,hifi'], /--strategies is "hifi,hifi"; it must be names with commas between$/],
+  [['--strategies', 'hifi,hifi'], /--strategies is "hifi,hifi"; it must be different names; "hifi" is named twice$/],
   [['--rows-per-class', '8'], /--rows 20 and --rows-per-class 8 are given; give one of them$/],
   [['--budget', '0.1'], /--k 2 and --budget 0\.1 are given; give one of them$/],
   [['--lrs', '1e-3,0'], /--lrs is "0"; it must be numbers above 0 with commas between, none twice$/],

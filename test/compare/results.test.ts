@@ -1,12 +1,16 @@
+import * as fs from 'node:fs';
 import { comparisonCommand } from '../../compare/command-line';
 import { renderComparison } from '../../compare/comparison-page';
 import { metricOverParameters } from '../../compare/figures';
 import { answersTable } from '../../compare/html-tables';
-import type { RunRecord } from '../../compare/run-record';
+import { knownRuns } from '../../compare/known-runs';
+import { costsOf } from '../../compare/run-costs';
+import { type RunRecord, rungFolder, writeRun } from '../../compare/run-record';
 import { type ComparisonSettings, differenceOf } from '../../compare/settings';
 import { summarise } from '../../compare/summary';
 import { columnsOf, csvOf, markdownOf } from '../../compare/tables';
 import { svgFile } from '../../report/draw/theme';
+import { temporaryFolder } from '../support/deltas';
 
 const settings: ComparisonSettings = {
   schemaVersion: 1,
@@ -81,7 +85,12 @@ test('within a budget, methods have the first seeds, and table, page and command
   const left = [1, 2].map((seed) => ({ contestant: 'hifi' as const, seed, lr: 1e-3 }));
   const dropped = [{ contestant: 'bottom' as const, lr: 1e-3, dev: null }];
   const judged = { contestant: 'hifi' as const, lr: 1e-3, dev: 0.5 };
-  const rungs = [{ epochs: 1, kept: [judged], dropped, notReached: [{ contestant: 'full' as const, lr: 1e-3 }] }];
+  const noTime = [
+    { contestant: 'setfit' as const, lr: 1e-3, dev: 0.675, seconds: 170.2 },
+    { contestant: 'setfit' as const, lr: 3e-3, seconds: 9.5 },
+  ];
+  const notReached = [{ contestant: 'full' as const, lr: 1e-3 }];
+  const rungs = [{ epochs: 1, kept: [judged], dropped, noTime, notReached }];
   const budget = { minutes: 5, reference: 'random' as const, rungs, notReached: left };
   const within = { ...summarise(settings, cut, 'random'), budget };
   const hifi = within.standings.find(({ contestant }) => contestant === 'hifi')!;
@@ -90,17 +99,43 @@ test('within a budget, methods have the first seeds, and table, page and command
   expect(within.seeds).toEqual([0, 1, 2]);
   expect(csvOf(within).trim().split('\n')).toHaveLength(1 + 3 + 1 + 1);
   expect(markdownOf(within)).toContain(
-    'rung of 1 epoch: kept hifi 0.001 (dev 0.5000); dropped bottom 0.001 (failed); not reached: full 0.001.',
+    'rung of 1 epoch: kept hifi 0.001 (dev 0.5000); dropped bottom 0.001 (failed); no time for the whole run: setfit 0.001 (dev 0.6750, about 170 s), 0.003 (about 9.5 s); not reached: full 0.001.',
   );
   expect(markdownOf(within)).toContain('not reached with all epochs: hifi at 0.001 seed 1, seed 2.');
   const asked = { model: 'm', train: { path: 't.tsv', task: 'cola' as const }, test: [], device: 'cpu' };
-  const runs = { counted: cut, search: [] };
+  const runs = { counted: cut, search: [], rungs: [] };
   const page = renderComparison({ results: within, runs, model: { layers: 1, heads: 1 }, asked });
   expect(page).toContain('not reached with all epochs: hifi at 0.001 seed 1, seed 2.');
   expect(page.replace(/<script>[\s\S]*/, '')).not.toMatch(/NaN|Infinity|undefined|\[object|null/);
   expect(comparisonCommand(within, asked).replaceAll(/ \\\n */g, ' ')).toMatch(
-    /--strategies random,hifi,logistic,bottom,full --seeds 3 --reference random --minutes 5 /,
+    /--strategies random,hifi,logistic,bottom,setfit,full --seeds 3 --reference random --minutes 5 /,
   );
+});
+
+test('the seconds from nothing have all trainings of the first seed, those of the rungs too', () => {
+  const out = temporaryFolder('costs');
+  const trained = (lr: number, seconds: number): RunRecord => ({
+    ...{ ...run('hifi', 0, 0.2, 4000), lr, seconds: { selection: 1, run: seconds, test: 2 } },
+  });
+  const whole = [trained(1e-3, 40), trained(3e-3, 44)];
+  for (const record of whole) writeRun(out, record);
+  for (const [lr, seconds] of [
+    [1e-3, 10],
+    [3e-3, 11],
+    [1e-2, 12],
+  ])
+    writeRun(rungFolder(out, 1), trained(lr, seconds));
+  const budget = { minutes: 5, reference: 'hifi' as const, notReached: [] };
+  const rung = { kept: [], dropped: [], noTime: [], notReached: [] };
+  const rungs = [
+    { epochs: 1, ...rung },
+    { epochs: 2, ...rung }, // without a run
+  ];
+  const once = summarise(settings, whole.slice(0, 1), 'hifi');
+  const seconds = (found: typeof once) => costsOf(found, knownRuns(out, found))[0].seconds.whole;
+  expect(seconds(once)).toBe(1 + 40 + 44);
+  expect(seconds({ ...once, budget: { ...budget, rungs } })).toBe(1 + 40 + 44 + 10 + 11 + 12);
+  fs.rmSync(out, { recursive: true });
 });
 
 test('answers are shown from the side of the asked method', () => {

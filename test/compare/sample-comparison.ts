@@ -70,7 +70,7 @@ function madeUpComparison({
   const reference = counted.some(({ contestant }) => contestant === 'random') ? 'random' : counted[0].contestant;
   return {
     results: summarise({ ...settings, lrs, searchSeed: 0 }, counted, reference, failed),
-    runs: { counted, search: search.filter(({ lr }) => lr !== null) },
+    runs: { counted, search: search.filter(({ lr }) => lr !== null), rungs: [] },
     model: { layers, heads },
     asked: {
       model: 'tiny',

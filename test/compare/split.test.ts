@@ -1,5 +1,8 @@
 import * as fc from 'fast-check';
+import type { ComparedData } from '../../compare/data';
+import { seedSplit } from '../../compare/seed-rows';
 import { splitRows } from '../../compare/split';
+import type { LabelSet } from '../../data/problem';
 
 const first = { seed: 0, searchSeed: 0 };
 const rows = (n: number, classes: number) => Int32Array.from({ length: n }, (_, row) => row % classes);
@@ -64,10 +67,32 @@ test.each([
   [{ rows: 60 }, '--rows is 60, and 60 more are needed as dev rows; the training file has 100 rows'],
   [
     { rowsPerClass: 20 },
-    '--rows-per-class is 20, and 20 more are needed as dev rows; a class of the training file has 33 rows',
+    '--rows-per-class is 20, and 20 more are needed as dev rows; the training file has 33 rows of class 2',
   ],
 ])('too few rows for %j are refused', (size, message) => {
   expect(() => splitRows({ of: rows(100, 3) }, size, first)).toThrow(message);
+});
+
+const hundred = <T>(target: (row: number) => T) => Array.from({ length: 100 }, (_, row) => target(row));
+
+test.each([
+  ['single-label', hundred((row) => Number(row > 95)), 'rows with the label "b"'],
+  ['multi-label', hundred((row) => Uint8Array.of(1, Number(row > 95))), 'rows whose rarest label is "b"'],
+  ['multi-label', hundred((row) => Uint8Array.of(Number(row < 96), 0)), 'rows without labels'],
+  ['tokens', hundred((row) => Int32Array.of(0, Number(row > 95))), 'rows whose rarest label is "b"'],
+])('%s: the error names the class with too few rows', (problem, targets, rowsOf) => {
+  const data = { further: [], targets, labels: { problem, names: ['a', 'b'] } as LabelSet } as unknown as ComparedData;
+  const message = `--rows-per-class is 3, and 3 more are needed as dev rows; the training file has 4 ${rowsOf}`;
+  expect(() => seedSplit(data, { rowsPerClass: 3 }, first)).toThrow(message);
+});
+
+test.each([
+  ['single-label', hundred((row) => Number(row === 0)), 'give more --rows, or --rows-per-class'],
+  ['tokens', hundred((row) => Int32Array.of(0, Number(row === 0))), 'give more --rows'],
+])('%s: training rows without a label are refused, with advice that fits', (problem, targets, advice) => {
+  const data = { further: [], targets, labels: { problem, names: ['a', 'b'] } as LabelSet } as unknown as ComparedData;
+  const message = `seed 0: none of the 5 training rows has the label "b"; ${advice}`;
+  expect(() => seedSplit(data, { rows: 5 }, first)).toThrow(new RegExp(`^${message}$`));
 });
 
 test('each class has at least one dev row', () => {

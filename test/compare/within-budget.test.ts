@@ -122,7 +122,7 @@ test('with time enough, each rung halves the candidates and the last ones have a
   expect(keysOf(rungs[0].dropped)).toEqual(['random 1', 'hifi 1', 'full 1', 'bottom 1', 'bottom 2']);
   expect(rungs[0].dropped.map(({ dev }) => dev)).toEqual([1, 1.5, 1, null, null]);
   expect(keysOf(rungs[1].kept)).toEqual(['hifi 2', 'random 2']);
-  expect([...rungs.flatMap((rung) => rung.notReached), ...notReached]).toEqual([]);
+  expect([...rungs.flatMap((rung) => [...rung.noTime, ...rung.notReached]), ...notReached]).toEqual([]);
   expect(tested(found)).toEqual(
     [0, 1, 2].flatMap((seed) => [`hifi 2 ${seed}`, `random 2 ${seed}`, `logistic null ${seed}`]),
   );
@@ -148,10 +148,14 @@ test('no budget is exceeded, nothing is lost, and the same command continues', a
     for (const { contestant, seed, lr } of records) {
       for (let before = 0; before < seed; before++) expect(done).toContain(`${contestant} ${lr} ${before}`);
     }
-    for (const { kept, dropped, notReached: without } of rungs) {
-      const keys = keysOf([...kept, ...dropped, ...without]);
+    for (const { kept, dropped, noTime, notReached: without } of rungs) {
+      const keys = keysOf([...kept, ...dropped, ...noTime, ...without]);
       expect(new Set(keys).size).toBe(keys.length);
     }
+    // Every method has a row, or is in a list that says why not.
+    const why = rungs.flatMap((rung) => [...rung.dropped, ...rung.noTime, ...rung.notReached]);
+    const named = [...records, ...found.failed, ...why, ...notReached].map(({ contestant }) => contestant);
+    expect(new Set(named)).toEqual(new Set(runs.request.methods));
     const reference = () => reachedReference(found, budget!);
     if (done.length === 0) expect(reference).toThrow(/^--minutes 1 is over before any method/);
     else expect(records.map(({ contestant }) => contestant)).toContain(reference());
@@ -168,8 +172,21 @@ test('a run does not start if its measured cost does not fit; one without a cost
   const found = await spent(11, { seeds: [0] });
   const [first, second] = found.budget!.rungs;
   expect(keysOf([...first.kept, ...first.dropped])).toEqual(['random 1', 'full 1']);
-  expect(keysOf(first.notReached)).toEqual(['hifi 1', 'bottom 1', 'random 2', 'hifi 2', 'full 2', 'bottom 2']);
-  expect([keysOf(second.kept), keysOf(second.notReached)]).toEqual([['random 1'], ['full 1']]);
+  const hifi = { contestant: 'hifi', seconds: 8 };
+  expect(first.noTime).toEqual([
+    { ...hifi, lr: 1, dev: 1.5 },
+    { ...hifi, lr: 2 },
+  ]);
+  expect(keysOf(first.notReached)).toEqual(['bottom 1', 'random 2', 'full 2', 'bottom 2']);
+  expect([keysOf(second.kept), second.noTime]).toEqual([['random 1'], [{ contestant: 'full', lr: 1, seconds: 4 }]]);
+  // Their whole runs are among those without time.
+  expect(keysOf(found.budget!.notReached)).toEqual(['hifi 1', 'hifi 2', 'full 1', 'logistic null']);
+  const untested = () => reachedReference({ records: [], failed: [] }, { ...found.budget!, rungs: [first] });
+  expect(untested).toThrow(': 3 shorter runs are kept;'); // that of `hifi` too
+  expect(budgetNotes(found.budget!, 'random').slice(2)).toEqual([
+    'rung of 2 epochs: kept random 1 (dev 1.0000); dropped none; no time for the whole run: full 1 (about 4.0 s)',
+    'not reached with all epochs: hifi at 1 seed 0; hifi at 2 seed 0; full at 1 seed 0; logistic seed 0',
+  ]);
   expect(tested(found)).toEqual(['random 1 0']);
   expect(found.runs.late.signal.aborted).toBe(false);
   // 4 epochs of `hifi` take 8 s; nothing is known of it before.
