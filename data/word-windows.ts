@@ -45,9 +45,11 @@ export function wordWindows(encoder: WindowEncoder, words: readonly string[], op
   }
   const parts = spans(ids.length, roomOf(encoder, 1, options), options);
   const asked = parts.map(() => ({ at: [] as number[], words: [] as number[] }));
+  let reached = 0; // first part that does not end before the word
   for (let word = 0; word < words.length; word++) {
     const [first, end] = [bounds[word], bounds[word + 1]];
-    const best = first < end ? mostContext(parts, first, end) : undefined;
+    while (reached < parts.length && parts[reached][1] <= first) reached++;
+    const best = first < end ? mostContext(parts, first, end, reached) : undefined;
     if (best === undefined) continue;
     asked[best].at.push(first - parts[best][0]);
     asked[best].words.push(word);
@@ -59,12 +61,16 @@ export function wordWindows(encoder: WindowEncoder, words: readonly string[], op
   });
 }
 
-/** Part in which a word has most context; undefined if none has its first token. */
-function mostContext(parts: readonly Span[], first: number, end: number): number | undefined {
+/**
+ * Part in which a word has most context; undefined if none has its first token.
+ *
+ * @param reached first part that ends after the word's first token
+ */
+function mostContext(parts: readonly Span[], first: number, end: number, reached: number): number | undefined {
   let best: number | undefined;
   let most = Number.NEGATIVE_INFINITY;
-  for (const [at, [from, to]] of parts.entries()) {
-    if (first < from || first >= to) continue;
+  for (let at = reached; at < parts.length && parts[at][0] <= first; at++) {
+    const [from, to] = parts[at];
     const context = Math.min(first - from, to - end);
     if (context > most) [best, most] = [at, context];
   }

@@ -228,7 +228,7 @@ async function readRows(
       targets: Array.from(sample, (row, i) => windowTarget(encoded[i], targets[row])),
       lengths: Int32Array.from(all, (_, i) => known[i % known.length]),
       restSeconds: rest * seconds,
-      restTokens: rest * known.reduce((a, b) => a + b, 0),
+      restTokens: Math.ceil(rest * known.reduce((a, b) => a + b, 0)),
     };
   };
   const every = (dataset: Dataset) =>

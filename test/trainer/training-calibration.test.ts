@@ -56,6 +56,7 @@ test.each<[string, Partial<SelectionOptions>, number]>([
 test('holds out a tenth without dev rows; tokenizes a part of many rows and counts all', async () => {
   const cost = await costOf({ strategy: 'random', k: 1 }, { train: many, dev: undefined });
   expect(cost).toMatchObject({ rows: { train: 2700, dev: 300 }, steps: 3 * Math.ceil(2700 / 8) });
+  expect(cost.peakBytes).toBe(Math.ceil(cost.peakBytes)); // a message has it as uint64
 });
 
 test('ends when its signal is aborted', async () => {
