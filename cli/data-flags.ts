@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander';
 import { type DataSource, LABEL_SEPARATOR } from '../data/dataset';
 import { sourceFormat } from '../data/files';
 import { DATA_FORMATS, type DataFormat } from '../data/format';
+import { LABELS } from '../data/labels';
 import { namedProblem, PROBLEM_TYPES } from '../data/problem';
 import { TASK_NAMES, type TaskName } from '../data/tasks';
 import { invalidInput } from '../foundation/errors';
@@ -27,7 +28,7 @@ export function addDataFlags(command: Command, labels: boolean): void {
   );
   const problem = new Option(
     `--problem <${PROBLEM_TYPES.join('|')}>`,
-    'problem to solve: predict a class, several labels, a number, or the relevance of a text to a query (default: single-label; a task sets its own)',
+    'problem to solve: predict a class, several labels, a number, a tag per word, or the relevance of a text to a query (default: single-label; a task sets its own)',
   ).argParser(oneOf('--problem', PROBLEM_TYPES));
   const regression = new Option('--regression', 'short for --problem regression');
   const columns = new Option(
@@ -130,7 +131,9 @@ export function dataFlags(
     if (labels && labelColumn === undefined && !labelColumns) {
       throw invalidInput('labels are needed here; give --label-column with --text-columns');
     }
-    return { ...source, textColumns, ...(labels && { ...labelled, ...(problem && { problem }) }) };
+    // A text may be a list of words, with labels or without.
+    const words = problem !== undefined && LABELS[problem].words;
+    return { ...source, textColumns, ...(labels && labelled), ...((labels || words) && problem && { problem }) };
   };
 }
 

@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import { EXPORT_FORMATS, type ExportFormat } from '../delta/export-request';
 import { invalidInput } from '../foundation/errors';
 import { follow } from '../foundation/follow';
+import type { Tune } from '../heads/tune';
 import { estimate, type JobEstimate } from '../job/estimate';
 import { jobInFolder } from '../job/in-folder';
 import { checkInputs } from '../job/inputs';
@@ -156,23 +157,27 @@ async function withRows(job: Omit<JobSpec, 'model'>, { signal }: Session): Promi
 
 /** Estimates the run, for `--dry-run`. */
 async function dryRun(flags: Flags): Promise<void> {
+  if (flags.gateway !== undefined) {
+    throw invalidInput('--dry-run measures this machine: leave out --gateway (its EstimateJob estimates there)');
+  }
   const job = jobFlags(flags);
   const estimated = await inSession(async (session) => {
     const spec = await jobSpec(flags, job, session);
     await checkInputs(spec);
     return follow(estimate(spec, localCalibrations, session.signal), (event) => show(session, event));
   });
-  writeLines(estimateTable(estimated));
+  writeLines(estimateTable(estimated, job.selection.tune));
   if (flags.json) await printJson(estimated);
 }
 
-function estimateTable({ seconds, rows, ...sizes }: JobEstimate): string[] {
+function estimateTable({ seconds, rows, ...sizes }: JobEstimate, tune: Tune): string[] {
   const { analysis, scoring, training, evaluation, total } = seconds;
   const about = (time: number) => `about ${secondsText(time)}`;
+  const what = tune === 'neurons' ? 'neurons' : `${sizes.heads} heads`;
   return table([
     [
       'tuned',
-      `${sizes.heads} heads, ${grouped(sizes.trainableParameters)} of ${grouped(sizes.totalParameters)} parameters (${percentText(sizes.share)})`,
+      `${what}, ${grouped(sizes.trainableParameters)} of ${grouped(sizes.totalParameters)} parameters (${percentText(sizes.share)})`,
     ],
     ['task head', `${grouped(sizes.taskHeadParameters)} parameters`],
     ['delta', bytesText(sizes.deltaBytes)],

@@ -68,7 +68,8 @@ class JsonRecord implements TableRecord {
   private refused(index: number, value: unknown, where: string) {
     const kind = value === null ? 'null' : Array.isArray(value) ? 'a list' : 'an object';
     const at = `${this.path}: line ${this.line}: ${JSON.stringify(this.names[index])}`;
-    return invalidInput(`${at} is ${where}${kind}; it must be a text, a number or a boolean`);
+    const lists = kind === 'a list' && where === '' ? '; lists need --problem tokens or multi-label' : '';
+    return invalidInput(`${at} is ${where}${kind}; it must be a text, a number or a boolean${lists}`);
   }
 }
 

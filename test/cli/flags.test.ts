@@ -170,6 +170,9 @@ describe('data flags', () => {
     // A command without labels accepts the label flags and ignores them.
     const label = ['--label-column', 'y', '--problem', 'regression'];
     expect(source(false, '--text-columns', 'a', ...label)).toEqual({ path: 'f.tsv', textColumns: ['a'] });
+    // Lists of words are texts with labels or without.
+    const words = { path: 'f.tsv', textColumns: ['a'], problem: 'tokens' };
+    expect(source(false, '--text-columns', 'a', '--label-column', 'y', '--problem', 'tokens')).toEqual(words);
   });
 
   test.each(PROBLEM_TYPES)('the problem %s', (problem) => {

@@ -330,6 +330,12 @@ describe('--dry-run', () => {
     expect(heads('--strategy', 'none')).toMatchObject({ heads: 0, trainableParameters: 0, share: 0 });
     expect(heads('--strategy', 'hifi-mid-top', '--tune', 'qkvo')).toMatchObject({ heads: 2 });
     expect(heads('--strategy', 'gradient').seconds.scoring).toBeGreaterThan(0);
+    const ofNeurons = ['--tune', 'neurons', '--strategy', 'random'];
+    expect(done(...words, ...ofNeurons).stderr).toMatch(/^tuned +neurons, [\d,]+ of /m);
+    expect(hifi(...words, '--gateway', '127.0.0.1:1')).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('--dry-run measures this machine: leave out --gateway'),
+    });
     expect(hifi(...words, '--k', '6')).toMatchObject({
       status: 2,
       stderr: expect.stringContaining('k is 6; it must be 1 to 5: a layer of this model has 5 heads'),

@@ -145,7 +145,7 @@ describe('JSONL', () => {
     expect(await refused(`${good}"words"\n`)).toMatch(/^line 2 is a string, not an object/);
     expect(await refused(`${good}null\n`)).toMatch(/^line 2 is null/);
     expect(await refused(`${good}{"text": ["a"], "y": 1}\n`)).toBe(
-      'line 2: "text" is a list; it must be a text, a number or a boolean',
+      'line 2: "text" is a list; it must be a text, a number or a boolean; lists need --problem tokens or multi-label',
     );
     expect(await refused(`${good}{"text": "a", "y": {"is": 1}}\n`)).toMatch(/^line 2: "y" is an object/);
     expect(await refused(`${good}{"text": "a"}\n`)).toBe('row 1 (line 2) has no value in the column "y"');

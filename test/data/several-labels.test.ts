@@ -121,7 +121,7 @@ describe('bad input is reported in one line', () => {
       'bad.jsonl: line 1: "y" is a list with null; it must be a text, a number or a boolean',
     );
     expect(await refused({ ...FORMS['lists of JSON lines'], problem: 'single-label' })).toBe(
-      'lists.jsonl: line 1: "y" is a list; it must be a text, a number or a boolean',
+      'lists.jsonl: line 1: "y" is a list; it must be a text, a number or a boolean; lists need --problem tokens or multi-label',
     );
   });
 
