@@ -109,7 +109,7 @@ function lockIn(state: string, out: string): () => void {
  * @throws HifiError INVALID_INPUT if it cannot be written, or is a folder, a pipe or a device
  */
 export function claimFile(out: string, overwrite = false): void {
-  const found = fs.statSync(out, { throwIfNoEntry: false });
+  const found = fileAt(out);
   if (found?.isDirectory()) throw invalidInput(`--out ${out} is a folder: give the name of a file`);
   // `/dev/stdout` may be a link to a file, but a new file cannot replace the link.
   if (found && (!found.isFile() || isSystems(out))) {
@@ -117,6 +117,15 @@ export function claimFile(out: string, overwrite = false): void {
   }
   if (found && found.size > 0 && !overwrite) throw invalidInput(`--out ${out} exists: give a new file or --overwrite`);
   checkPlace(out, 'file');
+}
+
+/** @throws HifiError INVALID_INPUT for a path below a file, or one that cannot be read */
+function fileAt(out: string): fs.Stats | undefined {
+  try {
+    return fs.statSync(out, { throwIfNoEntry: false });
+  } catch (error) {
+    throw unwritable(`--out ${out}`, path.dirname(out), error);
+  }
 }
 
 /** True for a path in a system folder without regular files; `/dev/shm` has them. */

@@ -128,6 +128,8 @@ test('--out as a file must be new or empty, unless --overwrite is given', () => 
   claimFile(path.join(out, 'mask.json'), true);
   expect(() => claimFile(path.join(out, 'mask.json'))).toThrow(/exists: give a new file or --overwrite$/);
   expect(() => claimFile(path.join(out, 'deep'), true)).toThrow(/is a folder/);
+  const below = path.join(out, 'mask.json', 'new.json');
+  expect(() => claimFile(below)).toThrow(`--out ${below} cannot be written: ${path.dirname(below)} is a file`);
 });
 
 test.each(['/dev/null', '/dev/stdout', 'socket'])(
