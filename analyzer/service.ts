@@ -11,13 +11,14 @@ import { type Answers, answers } from '../infra/grpc/answers';
 import type { Implementation } from '../infra/grpc/handlers';
 import type { ModelDescriptions } from '../model/description';
 import { analysisCostMessage } from '../proto/costs';
-import { givenRowsOf, ofDataset } from '../proto/dataset';
+import { givenRowsOf } from '../proto/dataset';
 import type {
   AnalyzeResponseSchema,
   AnalyzerService,
   CalibrateAnalysisResponseSchema,
 } from '../proto/gen/hifi/v1/analyzer_pb';
 import { reportMessage, viewOf } from '../proto/head-report';
+import { ofMessage } from '../proto/message-field';
 import { analysisOptionsOf } from '../proto/options';
 import { progressMessage } from '../proto/progress';
 import type { AnalyzerEngine, calibrateAnalysis } from './analysis-engine';
@@ -87,7 +88,7 @@ export function analyzerService({
       await place.turn(signal);
       await work({ model, data: opened.what }, onProgress);
     } catch (thrown) {
-      throw ofDataset(thrown);
+      throw ofMessage(thrown);
     } finally {
       place.leave();
       await opened?.release();

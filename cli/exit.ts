@@ -5,6 +5,7 @@ const EXIT_CODES: Record<ErrorCode, number> = {
   INVALID_INPUT: 2,
   NOT_FOUND: 3,
   FAILED: 4,
+  UNSUPPORTED: 4,
   DIVERGED: 4,
   ENGINE_LOST: 4,
   DISK_FULL: 4,

@@ -1,4 +1,4 @@
-import { invalidInput } from '../foundation/errors';
+import { invalidInput, invalidPart } from '../foundation/errors';
 import type { Column, Layout } from './columns';
 import { CONLL_COLUMNS } from './conll';
 import type { DataSource, Need } from './dataset';
@@ -76,7 +76,7 @@ export function checkSource(source: DataSource, format: DataFormat, need: Need):
     throw invalidInput(`${path}: labels are needed here; give a task or --label-column`);
   }
   if (LABELS[problemOf(source)].pairs && textColumns.length < 2) {
-    throw invalidInput(`${path}: the problem ${problem} needs pairs; give two names with --text-columns a,b`);
+    throw invalidPart('textColumns', `${path}: the problem ${problem} needs pairs; give two text columns`);
   }
   if (LABELS[problemOf(source)].words && textColumns.length > 1) {
     const names = textColumns.join(', ');
@@ -168,12 +168,12 @@ const KNOWN_COLUMNS: Readonly<Partial<Record<DataFormat, Pick<DataSource, 'textC
 function ownLayout(source: DataSource, first: TableRecord, table: TableFormat, need: Need): Layout {
   const { path, textColumns, labelColumn, labelColumns, labelSeparator } = source;
   const header = namesOf(first);
-  const texts = textColumns!.map((name) => columnNamed(path, header, name, table));
+  const texts = textColumns!.map((name) => columnNamed(path, header, name, table, 'textColumns'));
   const wanted = need === 'labels' ? (labelColumns ?? [labelColumn!]) : [];
   // A number is read as it is, and a task has its own names for its classes.
   const named = LABELS[problemOf(source)].named && labelColumns === undefined;
   const labels = wanted.map((name): Column => {
-    const column = columnNamed(path, header, name, table);
+    const column = columnNamed(path, header, name, table, labelColumns ? 'labelColumns' : 'labelColumn');
     const classes = named ? first.classes?.(column.at) : undefined;
     return classes ? { ...column, classes } : column;
   });
@@ -190,14 +190,22 @@ function ownLayout(source: DataSource, first: TableRecord, table: TableFormat, n
 
 export const namesOf = (record: TableRecord) => fieldsOf(record).map((name) => name.trim());
 
-function columnNamed(path: string, header: readonly string[], name: string, table: TableFormat): Column {
+/** @param field part of the source that names the column; undefined for a column of a task */
+function columnNamed(
+  path: string,
+  header: readonly string[],
+  name: string,
+  table: TableFormat,
+  field?: keyof DataSource,
+): Column {
   const { names } = table;
   const at = header.indexOf(name);
   if (at < 0) {
     const shown = header.slice(0, 12).map((column) => JSON.stringify(column.slice(0, 40)));
     const columns = shown.join(', ') + (header.length > 12 ? ', …' : '');
     const hint = otherDelimiter(header, name, table) ?? didYouMean(name, header);
-    throw invalidInput(`${path}: no column "${name}" in ${names.in} (${columns})${hint}`);
+    const message = `${path}: no column "${name}" in ${names.in} (${columns})${hint}`;
+    throw field ? invalidPart(field, message) : invalidInput(message);
   }
   if (header.indexOf(name, at + 1) >= 0) throw invalidInput(`${path}: ${names.in} names the column "${name}" twice`);
   return { name, at };

@@ -146,7 +146,7 @@ export async function* predictModel(
 
 /** Error of rows of one text for a model that compares two. */
 export const needsPairs = ({ path }: DataSource) =>
-  invalidPart('data', `${path}: the model needs pairs; give two text columns`);
+  invalidPart('data.textColumns', `${path}: the model needs pairs; give two text columns`);
 
 /** Warning about rows with an empty text, or with both of a pair empty. */
 export function emptyTexts(dataset: Dataset): string[] {

@@ -28,7 +28,7 @@ export function objectiveOf(
   const { problem } = labels;
   const { balancedWeights, thresholds, smooths } = PROBLEMS[problem];
   const excess = (field: string, needed: string) =>
-    invalidPart(field, `training option ${field} needs ${needed}; the problem is ${problem}`);
+    invalidPart(`options.${field}`, `training option ${field} needs ${needed}; the problem is ${problem}`);
   if (classWeights !== undefined && !balancedWeights)
     throw excess('classWeights', 'the problem single-label or multi-label');
   if (labelSmoothing && !smooths) throw excess('labelSmoothing', 'labels that are no free numbers');
@@ -45,5 +45,8 @@ function givenWeights({ names }: LabelSet, given: Readonly<Record<string, number
   const unknown = Object.keys(given).find((name) => !names.includes(name));
   if (unknown === undefined) return names.map((name) => (Object.hasOwn(given, name) ? given[name] : 1));
   const expected = `a label of the training rows${didYouMean(unknown, names)}`;
-  throw invalidValue({ field: 'classWeights', value: shown(unknown), expected }, 'training option classWeights');
+  throw invalidValue(
+    { field: 'options.classWeights', value: shown(unknown), expected },
+    'training option classWeights',
+  );
 }

@@ -15,6 +15,7 @@ const STATUS: Record<ErrorCode, number> = {
   NOT_FOUND: 404,
   CANCELLED: 499,
   FAILED: 500,
+  UNSUPPORTED: 501,
   DIVERGED: 500,
   ENGINE_LOST: 503, // not a fault of the request: the client may retry
   DISK_FULL: 507,

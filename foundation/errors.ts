@@ -8,6 +8,7 @@ import * as os from 'node:os';
  * | `INVALID_INPUT` | the request, a file or an option is wrong, as the message says |
  * | `NOT_FOUND` | a server has nothing of that name |
  * | `FAILED` | the input was valid and the work could not be finished |
+ * | `UNSUPPORTED` | this machine lacks what an option needs, such as a GPU |
  * | `DIVERGED` | a training's numbers ceased to be finite: the same training would diverge again |
  * | `ENGINE_LOST` | the computing process was killed, crashed or hung; a retry may succeed |
  * | `DISK_FULL` | a write found no room on the disk; a retry may succeed once there is room |
@@ -17,6 +18,7 @@ export type ErrorCode =
   | 'INVALID_INPUT'
   | 'NOT_FOUND'
   | 'FAILED'
+  | 'UNSUPPORTED'
   | 'DIVERGED'
   | 'ENGINE_LOST'
   | 'DISK_FULL'
@@ -127,6 +129,9 @@ export function shown(value: unknown): string {
 /** The work that could not be finished though its input was valid. */
 export const failed = (message: string, cause?: unknown) => new HifiError('FAILED', message, cause);
 
+/** Creates the error of an option that needs what this machine lacks. */
+export const unsupported = (message: string, cause?: unknown) => new HifiError('UNSUPPORTED', message, cause);
+
 /** Creates the error of a training whose numbers ceased to be finite. A repeat would fail too. */
 export const diverged = (message: string, cause?: unknown) => new HifiError('DIVERGED', message, cause);
 
@@ -176,7 +181,8 @@ export const cancelled = () => new HifiError('CANCELLED', 'cancelled');
 
 /**
  * Runs `work` and names the part of a request in its bad-input errors. A part that the error
- * already names is taken as relative to that part.
+ * already names is taken as relative to that part. It throws a copy, because callers that wait for
+ * the same work each have a request of their own.
  */
 export async function within<T>(field: string, work: () => T | Promise<T>): Promise<T> {
   try {
@@ -184,7 +190,8 @@ export async function within<T>(field: string, work: () => T | Promise<T>): Prom
   } catch (thrown) {
     const error = HifiError.from(thrown);
     if (error.code !== 'INVALID_INPUT') throw thrown;
-    error.field = error.field === undefined ? field : `${field}.${error.field}`;
-    throw error;
+    const { code, message, cause, stack, value, expected } = error;
+    const part = error.field === undefined ? field : `${field}.${error.field}`;
+    throw Object.assign(new HifiError(code, message, cause), { stack, value, expected, field: part });
   }
 }

@@ -1,4 +1,4 @@
-import { invalidValue, within } from '../foundation/errors';
+import { HifiError, invalidValue, within } from '../foundation/errors';
 import type { ArtifactStore } from '../infra/artifacts/store';
 import type { Implementation } from '../infra/grpc/handlers';
 import { CHUNK_BYTES } from '../infra/grpc/limits';
@@ -40,8 +40,14 @@ export function artifactService(
         );
       }
       const file = { sha256, sizeBytes: Number(sizeBytes), offset: Number(offset) };
-      const stored = await within('header', () => store.receive(file, chunksOf(parts, silentMs)));
-      return { sha256, sizeBytes: BigInt(stored.sizeBytes) };
+      try {
+        const stored = await within('header', () => store.receive(file, chunksOf(parts, silentMs)));
+        return { sha256, sizeBytes: BigInt(stored.sizeBytes) };
+      } catch (thrown) {
+        // Chunks are beside the header, not in it.
+        if (thrown instanceof HifiError && thrown.field === 'header.chunk') thrown.field = 'chunk';
+        throw thrown;
+      }
     },
 
     async getUpload({ sha256 }) {

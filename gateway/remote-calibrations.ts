@@ -9,20 +9,7 @@ import type { Progress } from '../proto/gen/hifi/v1/progress_pb';
 import { TrainerService } from '../proto/gen/hifi/v1/trainer_pb';
 import { analysisMessage, scoreMessage, selectionMessage, trainingMessage } from '../proto/options';
 import { progressOf } from '../proto/progress';
-import { RpcError } from '../proto/status';
-
-/** Part of a job's spec that each field of the services' requests comes from. */
-const FIELDS = {
-  analysis: { model: 'model', dataset: 'train', options: 'analysis' },
-  training: {
-    model: 'model',
-    train: 'train',
-    dev: 'dev',
-    selection: 'selection',
-    options: 'training',
-    scoring: 'analysis',
-  },
-};
+import { inSpec, SPEC_FIELDS, type SpecFields } from './spec-fields';
 
 /** Measurements by the analyzer's and the trainer's services. */
 export function remoteCalibrations(analyzer: Calls, trainer: Calls): Calibrations<TextDataset> {
@@ -30,7 +17,7 @@ export function remoteCalibrations(analyzer: Calls, trainer: Calls): Calibration
     analysis({ model, train: dataset, analysis }, signal) {
       const request = { model, dataset, options: analysisMessage(analysis) };
       const messages = analyzer.stream(AnalyzerService.method.calibrateAnalysis, request, { signal });
-      return costOf(messages, analysisCostOf, 'analyzer', FIELDS.analysis);
+      return costOf(messages, analysisCostOf, 'analyzer', SPEC_FIELDS.analysis);
     },
     training(spec, signal) {
       const { model, train, dev } = spec;
@@ -41,7 +28,7 @@ export function remoteCalibrations(analyzer: Calls, trainer: Calls): Calibration
         scoring: scoreMessage(scoringToMeasure(spec)),
       };
       const messages = trainer.stream(TrainerService.method.calibrateTraining, request, { signal });
-      return costOf(messages, trainingCostOf, 'trainer', FIELDS.training);
+      return costOf(messages, trainingCostOf, 'trainer', SPEC_FIELDS.training);
     },
   };
 }
@@ -60,27 +47,13 @@ async function* costOf<Result, Cost>(
   messages: AsyncIterable<Message<Result>>,
   convert: (result: Result) => Cost,
   service: string,
-  fields: Readonly<Record<string, string>>,
+  fields: SpecFields,
 ): AsyncGenerator<StageProgress, Cost> {
   let cost: Cost | undefined;
-  try {
-    for await (const { event } of messages) {
-      if (event.case === 'progress') yield progressOf(event.value);
-      if (event.case === 'result') cost = convert(event.value);
-    }
-  } catch (thrown) {
-    throw ofSpec(thrown, fields);
+  for await (const { event } of inSpec(messages, fields)) {
+    if (event.case === 'progress') yield progressOf(event.value);
+    if (event.case === 'result') cost = convert(event.value);
   }
   if (cost === undefined) throw failed(`the ${service} ended without a result`);
   return cost;
-}
-
-/** A service's error, whose fields are renamed to those of the job's spec. */
-function ofSpec(thrown: unknown, fields: Readonly<Record<string, string>>): unknown {
-  if (!(thrown instanceof RpcError)) return thrown;
-  const violations = thrown.details.violations?.map(({ field, description }) => ({
-    field: field.replace(/^\w+/, (first) => `spec.${fields[first] ?? first}`),
-    description,
-  }));
-  return new RpcError(thrown.code, thrown.reason, thrown.message, { ...thrown.details, violations });
 }

@@ -30,6 +30,7 @@ import { writeReportInChild } from '../report/write-report';
 import type { RecordPlace } from './record-results';
 import { reportInputs } from './report-inputs';
 import { analyzed, shardCount } from './sharded-analysis';
+import { inSpec, SPEC_FIELDS } from './spec-fields';
 
 /** Services and stores that a job's stages use. */
 export interface Workers {
@@ -54,7 +55,8 @@ export function remoteStages(attempt: CallAttempt, workers: Workers, place: Reco
     async *analyze({ model, train: dataset, analysis }, signal) {
       const request = { model, dataset, options: analysisMessage(analysis), view: ReportView.FULL };
       const shards = shardCount(analysis, analyzer.size);
-      const { report, warnings } = reportOf(yield* analyzed(request, shards, { analyzer, telemetry, attempt }, signal));
+      const analysing = analyzed(request, shards, { analyzer, telemetry, attempt }, signal);
+      const { report, warnings } = reportOf(yield* inSpec(analysing, SPEC_FIELDS.analysis));
       for (const message of warnings) yield { kind: 'warning', message };
       const { model: measured, samples, deviceUsed } = report;
       attribute({
@@ -71,11 +73,8 @@ export function remoteStages(attempt: CallAttempt, workers: Workers, place: Reco
       const options = scoreMessage({ samples, ...scoringOf(spec) });
       const request = { model, train, strategy: selection.strategy, options };
       let scores: HeadScores | undefined;
-      for await (const { event } of trainer.stream(TrainerService.method.scoreHeads, request, {
-        signal,
-        attempt,
-        model,
-      })) {
+      const messages = trainer.stream(TrainerService.method.scoreHeads, request, { signal, attempt, model });
+      for await (const { event } of inSpec(messages, { ...SPEC_FIELDS.training, options: 'analysis' })) {
         if (event.case === 'progress') yield progressOf(event.value);
         if (event.case !== 'scores') continue;
         const scored = scoresOf(event.value);
@@ -95,7 +94,8 @@ export function remoteStages(attempt: CallAttempt, workers: Workers, place: Reco
       const options = trainingMessage(training);
       const request = { runId: attempt.job, model, train, dev, mask: maskMessage(mask), options };
       let metrics: TrainMetrics | undefined;
-      for await (const { event } of trainer.stream(TrainerService.method.train, request, { signal, attempt, model })) {
+      const messages = trainer.stream(TrainerService.method.train, request, { signal, attempt, model });
+      for await (const { event } of inSpec(messages, SPEC_FIELDS.training)) {
         if (event.case === 'progress') yield progressOf(event.value);
         if (event.case === 'epoch') yield { kind: 'epoch', epoch: epochOf(event.value) };
         if (event.case === 'checkpoint') yield { kind: 'checkpoint', step: event.value.step };
@@ -121,7 +121,8 @@ export function remoteStages(attempt: CallAttempt, workers: Workers, place: Reco
       const rows = { train, dev, options: trainingMessage(training) };
       const request = { model, delta, format, ...(format === 'onnx' && { ...rows, onnxDtypes: [...onnxDtypes] }) };
       let result: ExportResult | undefined;
-      for await (const { event } of trainer.stream(TrainerService.method.export, request, { signal, attempt, model })) {
+      const messages = trainer.stream(TrainerService.method.export, request, { signal, attempt, model });
+      for await (const { event } of inSpec(messages, SPEC_FIELDS.training)) {
         if (event.case !== 'result') continue;
         const { artifacts, notes, onnx } = event.value;
         for (const artifact of artifacts) await put(artifact);

@@ -12,6 +12,7 @@ import { currentTraceparent } from '../infra/telemetry/traceparent';
 import { estimate } from '../job/estimate';
 import { givenRowsOf } from '../proto/dataset';
 import { type GatewayService, JobSpecSchema, type JobSpec as SpecMessage } from '../proto/gen/hifi/v1/gateway_pb';
+import { ofMessage } from '../proto/message-field';
 import { RpcError, status } from '../proto/status';
 import { estimateMessage } from './estimate-message';
 import { FileHolds } from './file-holds';
@@ -81,6 +82,8 @@ export function gatewayService(parts: GatewayParts): Implementation<typeof Gatew
       const rows = await inputs.rows(givenRowsOf(spec[field], at), { field: at, labels }, signal);
       try {
         await within(at, () => checkColumns(rows.what, labels ? 'labels' : 'texts'));
+      } catch (thrown) {
+        throw ofMessage(thrown);
       } finally {
         await rows.release();
       }

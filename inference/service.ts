@@ -1,6 +1,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { DEFAULT_THRESHOLD, type LabelSet } from '../data/problem';
-import { invalidInput, invalidPart, shown, within } from '../foundation/errors';
+import { HifiError, invalidInput, invalidPart, shown, within } from '../foundation/errors';
 import type { Inputs } from '../infra/artifacts/inputs';
 import type { Implementation } from '../infra/grpc/handlers';
 import type {
@@ -39,7 +39,11 @@ export function inferenceService({ engine, ...parts }: InferenceParts): Implemen
         found.push(await within(`deltas[${i}]`, () => deltaOf(parts, reference, signal)));
       }
       const request: ClassifyRequest = { model, deltas: found.map(({ folder }) => folder), ...texts };
-      return responseOf(message, found, await engine.classify(request, signal));
+      try {
+        return responseOf(message, found, await engine.classify(request, signal));
+      } catch (thrown) {
+        throw ofReference(thrown, message.deltas);
+      }
     },
   };
 }
@@ -89,12 +93,20 @@ async function deltaOf(
       return { folder: await deltas.folder(files, signal), version };
     }
     case 'artifact':
-      return { folder: await deltas.folder(delta.value, signal) };
+      return { folder: await within('artifact', () => deltas.folder(delta.value, signal)) };
     case 'path':
       return { folder: inputs.folder(delta.value, 'path') };
     default:
       throw invalidInput('a delta must have name, artifact or path');
   }
+}
+
+/** Renames an engine error's field from a delta to the field by which the request names it. */
+function ofReference(thrown: unknown, deltas: readonly DeltaReference[]): unknown {
+  if (!(thrown instanceof HifiError)) return thrown;
+  const [at, i] = /^deltas\[(\d+)\]$/.exec(thrown.field ?? '') ?? [];
+  if (at !== undefined) thrown.field = `${at}.${deltas[Number(i)].delta.case}`;
+  return thrown;
 }
 
 function responseOf(

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import type { Device } from '../foundation/device';
-import { failed, invalidInput } from '../foundation/errors';
+import { invalidInput, unsupported } from '../foundation/errors';
 
 /** Processor as its system describes it. */
 export interface Processor {
@@ -31,14 +31,14 @@ export const hasBfloat16 = ({ flags }: Processor): boolean => flags.split(' ').i
 /**
  * Checks that precision bf16 can be used.
  *
- * @throws HifiError FAILED if the processor lacks it; INVALID_INPUT for device cuda
+ * @throws HifiError UNSUPPORTED if the processor lacks it; INVALID_INPUT for device cuda
  */
 export function requireBfloat16(device: Device, processor: Processor = thisProcessor()): void {
   if (device === 'cuda') {
     throw invalidInput('precision bf16 is for the CPU and the device is cuda; use device cpu, or precision float32');
   }
   if (hasBfloat16(processor)) return;
-  throw failed(
+  throw unsupported(
     `precision bf16 needs a processor with ${NEEDED}, and this one (${processor.model}) lacks it; use precision float32`,
   );
 }

@@ -1,4 +1,4 @@
-import { failed } from '../foundation/errors';
+import { failed, unsupported } from '../foundation/errors';
 import type { Precision } from '../foundation/precision';
 import { usableCores } from '../foundation/usable-cores';
 import { bindingFile, findPackage } from './binding';
@@ -84,7 +84,7 @@ export function trainerEnvironment(
  *
  * @param device `cuda` loads `@tensorflow/tfjs-node-gpu`, which `hifi setup --gpu` sets up; `auto`
  *   loads it if it works, else the CPU's package
- * @throws HifiError FAILED if the native part is not set up
+ * @throws HifiError FAILED if the native part is not set up; UNSUPPORTED if that of `cuda` is not
  */
 export function loadTensorFlow(device: 'auto' | 'cpu' | 'cuda' = 'cpu'): TensorFlow {
   if (device !== 'auto') return load(device);
@@ -110,7 +110,7 @@ function load(device: 'cpu' | 'cuda'): TensorFlow {
     return Object.assign(require(bindingFile(found)), { precision });
   } catch (error) {
     const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
-    const command = device === 'cuda' ? 'hifi setup --gpu' : 'hifi setup';
-    throw failed(`TensorFlow is not set up (run ${command}): ${reason}`, error);
+    if (device === 'cuda') throw unsupported(`TensorFlow is not set up (run hifi setup --gpu): ${reason}`, error);
+    throw failed(`TensorFlow is not set up (run hifi setup): ${reason}`, error);
   }
 }

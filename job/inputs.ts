@@ -16,8 +16,8 @@ import type { JobSpec } from './job';
  * Checks all inputs of a job before any computing. So a label that only the dev file has, or a
  * `--k` that the model does not allow, is reported before the analysis.
  *
- * @throws HifiError INVALID_INPUT for any fault of an input; FAILED for bf16 on a processor without
- *   it
+ * @throws HifiError INVALID_INPUT for any fault of an input; UNSUPPORTED for bf16 on a
+ *   processor without it
  */
 export async function checkInputs({ model, train, dev, selection, training }: JobSpec): Promise<JobInputs> {
   if (training.precision === 'bf16') requireBfloat16(training.device);

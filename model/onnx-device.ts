@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import * as ort from 'onnxruntime-node';
 import type { Device } from '../foundation/device';
-import { failed } from '../foundation/errors';
+import { unsupported } from '../foundation/errors';
 import { OnnxGraph } from './onnx';
 
 /** Device on which sessions run. */
@@ -12,7 +12,7 @@ export type DeviceUsed = 'cpu' | 'cuda';
  * Selects the device. The engine may fall back to the CPU silently, so CUDA counts only if it has
  * run a graph without that fallback.
  *
- * @throws HifiError FAILED for `cuda` if it does not work on this machine
+ * @throws HifiError UNSUPPORTED for `cuda` if it does not work on this machine
  */
 export async function selectDevice(requested: Device): Promise<DeviceUsed> {
   ort.env.logLevel = 'fatal'; // Errors are thrown; the engine would also print them.
@@ -22,7 +22,10 @@ export async function selectDevice(requested: Device): Promise<DeviceUsed> {
     return 'cuda';
   } catch (cause) {
     if (requested === 'auto') return 'cpu';
-    throw failed(`device cuda does not work here: ${reasonOf(cause as Error)}; or use --device auto or cpu`, cause);
+    throw unsupported(
+      `device cuda does not work here: ${reasonOf(cause as Error)}; or use --device auto or cpu`,
+      cause,
+    );
   }
 }
 

@@ -107,12 +107,6 @@ function known<Given, Value>(read: (given: Given) => Value, given: Given, field:
 const without = (field: string, found: string, who: string) =>
   invalidValue({ field, value: found, expected: `left out: ${who} columns of its own` });
 
-/** Renames an engine error's field from the request's `data` to the message's `dataset`. */
-export function ofDataset(thrown: unknown): unknown {
-  if (thrown instanceof HifiError) thrown.field = thrown.field?.replace(/^data(?=\.|$)/, 'dataset');
-  return thrown;
-}
-
 export function datasetMessage({ source, ...rows }: GivenRows): TextDataset {
   const name = source.kind === 'artifact' ? { name: source.name } : {};
   return create(TextDatasetSchema, { ...rows, ...name, source: sourceMessage(source) });

@@ -18,6 +18,7 @@ import {
   TrainingOptionsSchema,
 } from './gen/hifi/v1/options_pb';
 import { type ScoreOptions as ScoreMessage, ScoreOptionsSchema } from './gen/hifi/v1/trainer_pb';
+import { snakeCase } from './message-field';
 
 /**
  * Checks the options of an analysis, and fills in defaults.
@@ -58,6 +59,10 @@ export function trainingOptionsOf(message: TrainingMessage | undefined, field = 
   }
   if (classWeights === 'balanced' && byLabel) {
     throw invalidPart(name, `${name} is balanced and ${field}.label_weights is given; give one of them`);
+  }
+  if (!Object.values(labelWeights).every((weight) => weight > 0 && Number.isFinite(weight))) {
+    const wrong = { field: `${field}.label_weights`, value: shown(labelWeights) };
+    throw invalidValue({ ...wrong, expected: 'a number above 0 for each label' });
   }
   const weights = byLabel ? { ...labelWeights } : classWeights === 'balanced' ? classWeights : undefined;
   return named(field, () =>
@@ -136,9 +141,10 @@ function named<T>(field: string, check: () => T): T {
     return check();
   } catch (thrown) {
     const error = HifiError.from(thrown);
-    throw error.field === undefined ? renamed(error, field) : renamed(error, `${field}.${snakeCase(error.field)}`);
+    if (error.field === undefined) throw renamed(error, field);
+    const name = snakeCase(error.field);
+    // The message has a field of its own for the word auto.
+    error.expected = error.expected?.replace(/, or auto$/, `, or auto_${name} true`);
+    throw renamed(error, `${field}.${name}`);
   }
 }
-
-/** Converts a name to the contract's form: `maxLength` → `max_length`. */
-const snakeCase = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);

@@ -7,7 +7,7 @@ import {
   type StatusObject,
   status,
 } from '@grpc/grpc-js';
-import { cancelled, type ErrorCode, HifiError, isNoDescriptor, noRoom } from '../foundation/errors';
+import { cancelled, type ErrorCode, HifiError, isNoDescriptor, noRoom, unsupported } from '../foundation/errors';
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from './gen/google/rpc/error_details_pb';
 import { type Status, StatusSchema } from './gen/google/rpc/status_pb';
 
@@ -67,6 +67,7 @@ const CODES: Record<ErrorCode, [code: status, reason: string]> = {
   INVALID_INPUT: [status.INVALID_ARGUMENT, 'INVALID_INPUT'],
   NOT_FOUND: [status.NOT_FOUND, 'NOT_FOUND'],
   FAILED: [status.INTERNAL, 'FAILED'],
+  UNSUPPORTED: [status.FAILED_PRECONDITION, 'UNSUPPORTED'],
   DIVERGED: [status.INTERNAL, 'DIVERGED'],
   CANCELLED: [status.CANCELLED, 'CANCELLED'],
   ENGINE_LOST: [status.UNAVAILABLE, 'ENGINE_LOST'],
@@ -174,5 +175,6 @@ const OWN_CODES: Partial<Record<status, ErrorCode>> = {
 export function hifiErrorOf(error: RpcError): HifiError {
   if (error.code === status.CANCELLED) return cancelled();
   if (error.reason === 'DISK_FULL') return noRoom(error.message, error);
+  if (error.reason === 'UNSUPPORTED') return unsupported(error.message, error);
   return new HifiError(OWN_CODES[error.code] ?? 'FAILED', error.message, error);
 }

@@ -117,7 +117,7 @@ function withOwnHead(checkpoint: Checkpoint): TunedBase {
   const head = readTaskHead(checkpoint);
   if (!head) {
     throw invalidInput(
-      `${checkpoint.name} has no task head; give the --delta that was trained on it, or a merged checkpoint`,
+      `${checkpoint.name} has no task head; give the delta that was trained on it, or a merged checkpoint`,
     );
   }
   return { checkpoint, tuning: { slices: [] }, tensors: head.tensors, ...meaningOf(head.info) };

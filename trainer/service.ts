@@ -27,7 +27,7 @@ import { readModelConfig } from '../model/config';
 import type { ModelDescriptions } from '../model/description';
 import { artifactMessage } from '../proto/artifact';
 import { trainingCostMessage } from '../proto/costs';
-import { givenRowsOf, ofDataset } from '../proto/dataset';
+import { givenRowsOf } from '../proto/dataset';
 import type {
   CalibrateTrainingResponseSchema,
   EvaluateRequest as EvaluateMessage,
@@ -41,6 +41,7 @@ import type {
 } from '../proto/gen/hifi/v1/trainer_pb';
 import { maskOf } from '../proto/mask';
 import { present } from '../proto/matrix';
+import { type NamedParts, ofMessage } from '../proto/message-field';
 import { onnxDtypesOf, onnxMessage } from '../proto/onnx';
 import { inferenceOptionsOf, scoreOptionsOf, selectionOptionsOf, trainingOptionsOf } from '../proto/options';
 import { progressMessage } from '../proto/progress';
@@ -82,8 +83,12 @@ export function trainerService(parts: TrainerParts): Implementation<typeof Train
   const { engine, runs, inputs, results, models, admission } = parts;
   const calibrations = new Admission();
 
-  /** Does a call's work; then leaves the queue and releases what the call opened. */
-  async function inTurn(place: Ticket, work: (open: Open) => Promise<void>): Promise<void> {
+  /**
+   * Does a call's work; then leaves the queue and releases what the call opened.
+   *
+   * @param named parts of the request by which its errors are named
+   */
+  async function inTurn(place: Ticket, named: NamedParts, work: (open: Open) => Promise<void>): Promise<void> {
     const opened: Opened<unknown>[] = [];
     try {
       await work(async (making) => {
@@ -92,7 +97,7 @@ export function trainerService(parts: TrainerParts): Implementation<typeof Train
         return each.what;
       });
     } catch (thrown) {
-      throw ofDataset(thrown);
+      throw ofMessage(thrown, named);
     } finally {
       place.leave();
       for (const each of opened) await each.release();
@@ -106,7 +111,7 @@ export function trainerService(parts: TrainerParts): Implementation<typeof Train
   async function tuned(request: EvaluateMessage | PredictMessage, labels: boolean, open: Open, at: ModelSettings) {
     const given = givenRowsOf(request.dataset, 'dataset');
     const model = await inputs.model(request.model, at);
-    const delta = request.delta && (await open(inputs.delta(request.delta, at.signal)));
+    const delta = request.delta && (await open(within('delta', () => inputs.delta(request.delta!, at.signal))));
     const trained = delta === undefined ? undefined : await within('delta.info', () => deltaInfo(delta));
     const named = trained ? trained.task : await within('model', () => readModelConfig(model).raw.finetuning_task);
     const task = TASK_NAMES.find((name) => name === named);
@@ -122,7 +127,7 @@ export function trainerService(parts: TrainerParts): Implementation<typeof Train
       const given = givenRowsOf(request.train, 'train');
       const place = admission.enter(immediate);
       return answers<ScoreHeadsResponse>(signal, (out, signal) =>
-        inTurn(place, async (open) => {
+        inTurn(place, {}, async (open) => {
           const onProgress = progressTo(out);
           const model = await inputs.model(request.model, { signal, onProgress });
           await within('model', () => models.of(model));
@@ -147,7 +152,7 @@ export function trainerService(parts: TrainerParts): Implementation<typeof Train
       const mask = present(request.mask, 'mask');
       const place = admission.enter(immediate);
       return answers<TrainResponse>(signal, (out, signal) =>
-        inTurn(place, async (open) => {
+        inTurn(place, { options: request.options }, async (open) => {
           const run = await claimed(runs, id, attemptOf(call)?.number, signal);
           try {
             const onProgress = progressTo(out);
@@ -188,7 +193,7 @@ export function trainerService(parts: TrainerParts): Implementation<typeof Train
       const givenDev = request.dev && givenRowsOf(request.dev, 'dev');
       const place = calibrations.enter(immediate);
       return answers<CalibrateTrainingResponse>(signal, (out, signal) =>
-        inTurn(place, async (open) => {
+        inTurn(place, { options: request.options }, async (open) => {
           const onProgress = progressTo(out);
           const model = await inputs.model(request.model, { signal, onProgress });
           const description = await within('model', () => models.of(model));
@@ -207,7 +212,7 @@ export function trainerService(parts: TrainerParts): Implementation<typeof Train
     async evaluate(request, { signal, immediate }) {
       const place = admission.enter(immediate);
       let response: EvaluateResponse | undefined;
-      await inTurn(place, async (open) => {
+      await inTurn(place, { dataset: request.dataset }, async (open) => {
         const { omitTexts = false } = request;
         const evaluation = { ...(await tuned(request, true, open, { signal })), omitTexts };
         await place.turn(signal);
@@ -219,7 +224,7 @@ export function trainerService(parts: TrainerParts): Implementation<typeof Train
     predict(request, { signal, immediate }) {
       const place = admission.enter(immediate);
       return answers<PredictResponse>(signal, (out, signal) =>
-        inTurn(place, async (open) => {
+        inTurn(place, { dataset: request.dataset }, async (open) => {
           const onProgress = progressTo(out);
           const prediction = await tuned(request, false, open, { signal, onProgress });
           await place.turn(signal);
@@ -242,11 +247,11 @@ export function trainerService(parts: TrainerParts): Implementation<typeof Train
       const givenDev = request.dev && givenRowsOf(request.dev, 'dev');
       const place = admission.enter(immediate);
       return answers<ExportResponse>(signal, (out, signal) =>
-        inTurn(place, async (open) => {
+        inTurn(place, {}, async (open) => {
           const onProgress = progressTo(out);
           const model = await inputs.model(request.model, { signal, onProgress });
           await within('model', () => models.of(model));
-          const delta = await open(inputs.delta(files, signal));
+          const delta = await open(within('delta', () => inputs.delta(files, signal)));
           const folder = path.join(await open(inputs.inScratch(async (folder) => folder)), format);
           const read = (rows: GivenRows, field: string) => open(inputs.rows(rows, { field, labels: true }, signal));
           const dev = givenDev && (await read(givenDev, 'dev'));

@@ -9,8 +9,10 @@ import {
 import { nanos } from '@nats-io/transport-node';
 import { invalidInput } from '../../foundation/errors';
 import { sha256Of } from '../../foundation/hash';
-import { apiCode } from '../../infra/nats';
+import { apiCode, denialOf } from '../../infra/nats';
 import { ALL_SUBJECTS, EVENT_STREAM } from '../nats-events';
+import { refusedForGood } from '../nats-stream';
+import { JOB_MS } from '../retention';
 
 /*
  * Streams of a store:
@@ -110,14 +112,13 @@ const leases = (leaseMs: number): Config => ({
 });
 
 /**
- * Creates the streams and the consumer that do not exist yet.
+ * Creates the streams and the consumer that do not exist yet. A HIFI_EVENTS of a gateway that only
+ * published its events keeps them, and takes records too.
  *
  * @throws HifiError INVALID_INPUT if HIFI_EVENTS is one that cannot hold records
  */
 export async function createLayout(manager: JetStreamManager, leaseMs: number): Promise<void> {
-  const { config } = await ensured(manager, JOBS);
-  const wrong = shortcomingOf(config);
-  if (wrong) throw invalidInput(`stream ${EVENT_STREAM} ${wrong}: delete it, and hifi creates another`);
+  await takeRecords(manager, (await ensured(manager, JOBS)).config);
   await ensured(manager, DELTAS);
   await ensured(manager, WORK);
   await ensured(manager, leases(leaseMs));
@@ -151,11 +152,35 @@ async function ensured({ streams }: JetStreamManager, config: Config): Promise<{
 /** Error code of a stream that exists with other settings. */
 const NAME_IN_USE = 10_058;
 
-/** Reason that a stream cannot hold the records of jobs. */
-function shortcomingOf(stream: StreamConfig): string | undefined {
+/**
+ * Updates a stream of events so that it holds records of jobs.
+ *
+ * @throws HifiError INVALID_INPUT for a stream that cannot hold them, or that the server does not
+ *   let this user update
+ */
+async function takeRecords({ streams }: JetStreamManager, stream: StreamConfig): Promise<void> {
+  const refused = (why: string, cause?: unknown) =>
+    invalidInput(`stream ${EVENT_STREAM} ${why}: change that, or delete the stream with its events`, cause);
+  // An outbox's stream discards events at the age of a job that ended; a store deletes jobs itself.
+  const max_age = stream.max_age === nanos(JOB_MS) ? 0 : stream.max_age;
+  const wrong = shortcomingOf({ ...stream, max_age });
+  if (wrong) throw refused(wrong);
   const missing = (JOBS.subjects as string[]).filter((subject) => !stream.subjects.includes(subject));
-  if (missing.length > 0) return `has no subjects ${missing.join(', ')}`;
-  if (!stream.allow_atomic || !stream.allow_direct) return 'allows no atomic batches or direct reads';
+  if (missing.length === 0 && stream.allow_atomic && stream.allow_direct && max_age === stream.max_age) return;
+  const subjects = [...stream.subjects, ...missing];
+  try {
+    await streams.update(EVENT_STREAM, { subjects, max_age, allow_atomic: true, allow_direct: true });
+  } catch (error) {
+    const denied = denialOf(error);
+    if (denied === undefined && !refusedForGood(error)) throw error;
+    throw refused(`cannot be updated to hold the records of jobs (${denied ?? (error as Error).message})`, error);
+  }
+}
+
+/** Reason that a stream cannot hold the records of jobs, whatever its subjects. */
+function shortcomingOf(stream: StreamConfig): string | undefined {
+  if (stream.sealed) return 'is sealed';
+  if (stream.mirror) return `mirrors ${stream.mirror.name} and accepts no events itself`;
   if (stream.storage !== StorageType.File) return "is in the server's memory";
   if (stream.retention !== RetentionPolicy.Limits) return `has the retention ${stream.retention}`;
   if (stream.max_age > 0 || stream.max_msgs > 0 || stream.max_msgs_per_subject > 0)

@@ -292,7 +292,11 @@ export class JetStreamStore implements JobStore {
   private async job(id: string): Promise<Job> {
     const known = this.cache.get(id);
     let job = known;
-    for (const message of await this.messagesAfter(id, known?.last ?? 0)) job = applied(job, id, message);
+    for (const message of await this.messagesAfter(id, known?.last ?? 0)) {
+      const isForeign = !job && !message.subject.endsWith('.record') && !writerOf(message.header);
+      if (isForeign) throw noJob(id);
+      job = applied(job, id, message);
+    }
     if (!job) throw noJob(id);
     this.remember(job);
     return job;
@@ -350,7 +354,8 @@ export class JetStreamStore implements JobStore {
   /** Takes the state of a job into the index. */
   private enter(message: JsMsg): void {
     this.seen = Math.max(this.seen, message.seq);
-    this.index.take(message);
+    // The stream may have events that another gateway's outbox published: they have no writer.
+    if (writerOf(message.headers)) this.index.take(message);
   }
 
   private hear({ subject, headers, seq }: JsMsg): void {

@@ -1,3 +1,4 @@
+import { didYouMean } from '../../data/nearest';
 import { HifiError } from '../../foundation/errors';
 import { RpcError, status } from '../../proto/status';
 import type { Reference } from './reference';
@@ -121,7 +122,7 @@ const withoutRepeats = (history: readonly number[], isRemoved: (version: number)
 
 /** Returns the version that a reference names. @throws HifiError NOT_FOUND */
 export function versionOf(delta: NamedDelta | undefined, { name, alias, version }: Reference): StoredVersion {
-  if (!delta || delta.versions.length === 0) throw notFound(`no delta is registered as ${name}`);
+  if (!delta || delta.versions.length === 0) throw notRegistered(name);
   const number = alias === undefined ? (version ?? newestOf(delta).version) : historyOf(delta, alias).at(-1);
   if (number === undefined) {
     const known = Object.keys(delta.aliases).sort().join(', ');
@@ -151,6 +152,10 @@ export const reachedVersions = (delta: NamedDelta): StoredVersion[] =>
 /** SHA-256 of the files of all versions. */
 export const filesOf = ({ versions }: NamedDelta): Set<string> =>
   new Set(versions.flatMap(({ files }) => [files.info, files.tensors]));
+
+/** @param known registered names; the error suggests the nearest one */
+export const notRegistered = (name: string, known: Iterable<string> = []) =>
+  notFound(`no delta is registered as ${name}${didYouMean(name, known)}`);
 
 const notFound = (message: string) => new HifiError('NOT_FOUND', message);
 

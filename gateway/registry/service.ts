@@ -3,7 +3,7 @@ import type { Implementation } from '../../infra/grpc/handlers';
 import type { RegisterDeltaRequest, RegistryService } from '../../proto/gen/hifi/v1/registry_pb';
 import { pageOf } from '../pages';
 import { deltaMessage } from './delta-message';
-import { type NamedDelta, promoted, rolledBack, versionOf, without } from './named-delta';
+import { type NamedDelta, notRegistered, promoted, rolledBack, versionOf, without } from './named-delta';
 import { checkName, parseReference } from './reference';
 import { type GivenContent, type RegisterParts, registerDelta } from './register';
 
@@ -14,8 +14,11 @@ const MOST_METRIC = 64;
 export function registryService(parts: RegisterParts): Implementation<typeof RegistryService> {
   const { deltas } = parts.store;
   const known = (delta: NamedDelta | undefined, name: string): NamedDelta => {
-    versionOf(delta, { name });
-    return delta as NamedDelta;
+    if (delta && delta.versions.length > 0) return delta;
+    throw notRegistered(
+      name,
+      Array.from(deltas.list(), (each) => each.name),
+    );
   };
   /** Yields all versions after that of a key, the names in order and the newest version first. */
   function* versionsAfter(only: string, key = '') {

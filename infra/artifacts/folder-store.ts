@@ -3,7 +3,7 @@ import * as fs from 'node:fs';
 import * as fsp from 'node:fs/promises';
 import * as path from 'node:path';
 import { writing } from '../../foundation/disk';
-import { HifiError, invalidInput } from '../../foundation/errors';
+import { HifiError, invalidInput, invalidPart, within } from '../../foundation/errors';
 import { sha256IfThere, sha256OfFile } from '../../foundation/hash';
 import { isLeft, MARK, processMark } from '../../foundation/process-identity';
 import type { StoredFile } from '../../foundation/stored-file';
@@ -100,7 +100,7 @@ export class FolderArtifacts implements ArtifactStore {
     { sha256, sizeBytes, offset }: StoredFile & { offset: number },
     chunks: AsyncIterable<Uint8Array>,
   ): Promise<StoredFile> {
-    const file = this.fileOf(sha256);
+    const file = await within('sha256', () => this.fileOf(sha256));
     const found = await this.find(sha256);
     if (found) return { sha256, sizeBytes: Number(found.size) };
     if (receiving.has(file)) {
@@ -113,7 +113,9 @@ export class FolderArtifacts implements ArtifactStore {
     receiving.set(file, part);
     try {
       const actual = await received({ part, rest, offset, sizeBytes }, chunks);
-      if (actual !== sha256) throw invalidInput(`the upload's SHA-256 is ${actual}; it must be ${sha256}`);
+      if (actual !== sha256) {
+        throw invalidPart('sha256', `the upload's SHA-256 is ${actual}; it must be ${sha256}`);
+      }
       await this.keep(part, sha256, sizeBytes);
       return { sha256, sizeBytes };
     } finally {

@@ -148,15 +148,16 @@ export class Inputs {
   /**
    * Links a delta's files into a folder.
    *
-   * @throws HifiError INVALID_INPUT naming the field; NOT_FOUND for a missing artifact
+   * @throws HifiError INVALID_INPUT of the field `info` or `tensors`; NOT_FOUND for a missing
+   *   artifact
    */
   delta({ info, tensors }: GivenDelta, signal: AbortSignal): Promise<Opened<string>> {
     return this.inScratch(async (scratch) => {
       const folder = path.join(scratch, 'delta'); // its name in messages
       await fsp.mkdir(folder);
       const files = [
-        ['delta.json', info, 'delta.info'],
-        ['delta.safetensors', tensors, 'delta.tensors'],
+        ['delta.json', info, 'info'],
+        ['delta.safetensors', tensors, 'tensors'],
       ] as const;
       for (const [name, sha256, field] of files) {
         const stored = await within(field, () => this.storedPath(sha256, signal));

@@ -53,7 +53,8 @@ export interface ArtifactStore {
    *
    * @param file `sizeBytes` is the size of the whole file
    * @throws HifiError INVALID_INPUT for bytes that differ from the announced number or hash, or an
-   *   `offset` that is not the upload's end; DISK_FULL
+   *   `offset` that is not the upload's end, of the field `size_bytes`, `sha256` or `offset`;
+   *   DISK_FULL
    * @throws RpcError ABORTED if another call of this process receives the same file
    */
   receive(file: StoredFile & { offset: number }, chunks: AsyncIterable<Uint8Array>): Promise<StoredFile>;

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as fsp from 'node:fs/promises';
 import { requireRoom, writing } from '../../foundation/disk';
-import { failed, invalidInput } from '../../foundation/errors';
+import { failed, invalidPart } from '../../foundation/errors';
 
 /** Upload that is being received. */
 export interface Incoming {
@@ -32,7 +32,7 @@ export async function received(
   const there = await claimed(rest, part);
   if (offset !== there && offset !== 0) {
     await putBack(part, rest);
-    throw invalidInput(`offset is ${offset}; the upload has ${there} bytes, so it must be ${there} or 0`);
+    throw invalidPart('offset', `offset is ${offset}; the upload has ${there} bytes, so it must be ${there} or 0`);
   }
   requireRoom(rest, sizeBytes - there);
   const hash = createHash('sha256');
@@ -47,14 +47,14 @@ export async function received(
     for await (const chunk of chunks) {
       sending = false;
       if (size + chunk.length > sizeBytes) {
-        throw invalidInput(`the upload has more than the ${sizeBytes} bytes announced`);
+        throw invalidPart('size_bytes', `the upload has more than the ${sizeBytes} bytes announced`);
       }
       hash.update(chunk);
       await writeAll(handle, chunk, size, rest);
       size += chunk.length;
       sending = true;
     }
-    if (size < sizeBytes) throw invalidInput(`the upload has ${size} bytes; it must be ${sizeBytes}`);
+    if (size < sizeBytes) throw invalidPart('size_bytes', `the upload has ${size} bytes; it must be ${sizeBytes}`);
     return hash.digest('hex');
   } catch (error) {
     if (sending) await putBack(part, rest);

@@ -173,8 +173,10 @@ function messageOf<I extends DescMessage>(schema: I, json: JsonValue): MessageSh
   } catch (thrown) {
     const { message } = thrown as Error;
     // "cannot decode field hifi.v1.ClassifyRequest.texts from JSON: …"
-    const [, field = ''] = /^cannot decode field [\w.]+\.(\w+) from JSON/.exec(message) ?? [];
-    throw badRequest(field, `the body is no ${schema.name}: ${message}`);
+    // 'cannot decode message hifi.v1.ClassifyRequest from JSON: key "delta" is unknown'
+    const [, wrong] = /^cannot decode field [\w.]+\.(\w+) from JSON/.exec(message) ?? [];
+    const [, unknown = ''] = /^cannot decode message [\w.]+ from JSON: key "(.*)" is unknown$/.exec(message) ?? [];
+    throw badRequest(wrong ?? unknown, `the body is no ${schema.name}: ${message}`);
   }
 }
 

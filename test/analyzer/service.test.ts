@@ -243,7 +243,7 @@ describe('the analyzer service', () => {
       'a missing column',
       { dataset: { ...file('tiny-data/train.tsv'), textColumns: ['sentense'] } },
       INVALID_ARGUMENT,
-      'dataset',
+      'dataset.text_columns',
       'did you mean "sentence"?',
     ],
     [

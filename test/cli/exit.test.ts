@@ -1,11 +1,21 @@
 import { exitOf } from '../../cli/exit';
-import { cancelled, diverged, engineLost, failed, HifiError, invalidInput, traceOf } from '../../foundation/errors';
+import {
+  cancelled,
+  diverged,
+  engineLost,
+  failed,
+  HifiError,
+  invalidInput,
+  traceOf,
+  unsupported,
+} from '../../foundation/errors';
 
 test.each<[unknown, number, string]>([
   [invalidInput('--k is 0'), 2, 'hifi: --k is 0'],
   [diverged('the loss is NaN'), 4, 'hifi: the loss is NaN'],
   [new HifiError('NOT_FOUND', 'no job 7'), 3, 'hifi: no job 7'],
   [failed('the disk is full'), 4, 'hifi: the disk is full'],
+  [unsupported('device cuda does not work here'), 4, 'hifi: device cuda does not work here'],
   [engineLost('the train engine was ended by SIGKILL'), 4, 'hifi: the train engine was ended by SIGKILL'],
   [new TypeError('x is not a function'), 4, 'hifi: x is not a function; --verbose prints the cause'],
   ['thrown text', 4, 'hifi: thrown text; --verbose prints the cause'],

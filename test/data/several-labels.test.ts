@@ -181,7 +181,7 @@ describe('relevance', () => {
       );
     }
     await expect(readDataset({ ...pairs('0'), textColumns: ['q'] }, 'labels')).rejects.toThrow(
-      'pairs.tsv: the problem relevance needs pairs; give two names with --text-columns a,b',
+      'pairs.tsv: the problem relevance needs pairs; give two text columns',
     );
   });
 });

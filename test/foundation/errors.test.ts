@@ -9,6 +9,8 @@ import {
   noRoom,
   renamed,
   shown,
+  unsupported,
+  within,
 } from '../../foundation/errors';
 import { hifiErrorOf, rpcErrorOf, status } from '../../proto/status';
 
@@ -70,6 +72,18 @@ describe('bad input', () => {
     [{ a: [1] }, '{"a":[1]}'],
     ['x'.repeat(100), `"${'x'.repeat(76)}…`],
   ])('shows %p as %s', (value, text) => expect(shown(value)).toBe(text));
+
+  test('an option that the machine does not support is FAILED_PRECONDITION, and so on the way back', () => {
+    const sent = rpcErrorOf(unsupported('device cuda does not work here'));
+    expect(sent).toMatchObject({ code: status.FAILED_PRECONDITION, reason: 'UNSUPPORTED' });
+    expect(hifiErrorOf(sent)).toMatchObject({ code: 'UNSUPPORTED', message: 'device cuda does not work here' });
+  });
+
+  test('callers that wait for the same work each name the part of their own request', async () => {
+    const shared = Promise.reject(invalidPart('info', 'no SHA-256'));
+    const fieldOf = (part: string) => within(part, () => shared).catch((error) => error.field);
+    expect([await fieldOf('deltas[0]'), await fieldOf('deltas[1]')]).toEqual(['deltas[0].info', 'deltas[1].info']);
+  });
 
   test('on the wire it is a violation of its field; a divergence is INTERNAL', () => {
     const sent = rpcErrorOf(invalidValue({ field: 'options.xi', value: '2', expected: 'above 0, at most 1' }));

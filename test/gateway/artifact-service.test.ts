@@ -138,27 +138,48 @@ test('a silent sender is disconnected, so that others need not wait', async () =
   expect(await silentUpload).toMatchObject({ code: status.DEADLINE_EXCEEDED, reason: 'UPLOAD_SILENT' });
 });
 
-test.each<[what: string, header: Header | undefined, chunks: Uint8Array[], message: RegExp]>([
-  ['no header', undefined, [bytes.subarray(0, 10)], /header is missing/],
-  ['a name that is a path', { ...whole, sha256: '../../x' }, [], /no SHA-256/],
-  ['other bytes', { sha256: 'a'.repeat(64), sizeBytes: 3n }, [Buffer.from('abc')], /SHA-256 is ba7816bf/],
-  ['fewer bytes', { sha256: 'b'.repeat(64), sizeBytes: 10n }, [Buffer.from('abc')], /has 3 bytes; it must be 10/],
-  ['more bytes', { sha256: 'c'.repeat(64), sizeBytes: 2n }, [Buffer.from('abc')], /more than the 2 bytes/],
+test.each<[what: string, header: Header | undefined, chunks: Uint8Array[], message: RegExp, field: string]>([
+  ['no header', undefined, [bytes.subarray(0, 10)], /header is missing/, 'header'],
+  ['a name that is a path', { ...whole, sha256: '../../x' }, [], /no SHA-256/, 'header.sha256'],
+  [
+    'other bytes',
+    { sha256: 'a'.repeat(64), sizeBytes: 3n },
+    [Buffer.from('abc')],
+    /SHA-256 is ba7816bf/,
+    'header.sha256',
+  ],
+  [
+    'fewer bytes',
+    { sha256: 'b'.repeat(64), sizeBytes: 10n },
+    [Buffer.from('abc')],
+    /has 3 bytes; it must be 10/,
+    'header.size_bytes',
+  ],
+  [
+    'more bytes',
+    { sha256: 'c'.repeat(64), sizeBytes: 2n },
+    [Buffer.from('abc')],
+    /more than the 2 bytes/,
+    'header.size_bytes',
+  ],
   [
     'a large piece',
     { sha256: 'd'.repeat(64), sizeBytes: 2n ** 21n },
     [Buffer.alloc(2 ** 20 + 1)],
     /chunk is 1048577 bytes; it must be at most 1048576 bytes/,
+    'chunk',
   ],
   [
     'an offset that is not reached',
     { sha256: 'e'.repeat(64), sizeBytes: 9n, offset: 5n },
     [],
     /the upload has 0 bytes/,
+    'header.offset',
   ],
-])('%s: refused', async (_, header, chunks, message) => {
+])('%s: refused', async (_, header, chunks, message, field) => {
   const error = await client.upload(uploadArtifact, parts(header, ...chunks)).catch((thrown) => thrown);
   expect(error).toMatchObject({ code: status.INVALID_ARGUMENT, message: expect.stringMatching(message) });
+  expect(error.details.violations).toMatchObject([{ field }]);
   if (header && /^[a-f]+$/.test(header.sha256)) expect(await store.has(header.sha256)).toBe(false);
 });
 

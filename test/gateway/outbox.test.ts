@@ -4,7 +4,9 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { StorageType, type StreamConfig } from '@nats-io/jetstream';
 import { connect, nanos } from '@nats-io/transport-node';
+import { JetStreamStore } from '../../gateway/jetstream/store';
 import { LmdbStore } from '../../gateway/lmdb-store';
 import { natsMessage } from '../../gateway/nats-events';
 import { Outbox } from '../../gateway/outbox';
@@ -22,7 +24,7 @@ import {
   upTo,
   withJetStream,
 } from './outbox-jobs';
-import { all } from './sample-jobs';
+import { all, created } from './sample-jobs';
 
 const JOBS = 3;
 const EVENTS = 300;
@@ -194,6 +196,47 @@ describe('with JetStream', () => {
     expect(stored).toEqual(Object.fromEntries(ids.map((id) => [id, upTo(EVENTS / JOBS)])));
     const { config } = await withJetStream(url, ({ streams }) => streams.info('HIFI_EVENTS'));
     expect(config.duplicate_window).toBe(window);
+  });
+
+  test('a store in JetStream keeps the events of an earlier outbox, whose jobs are not its own', async () => {
+    const { url } = await nats({ jetstream: true });
+    const store = open();
+    const id = await newJob(store, 'published');
+    await store.note(id, happening(1));
+    started(store, url);
+    await allPublished(store);
+    const events = await storedIn(url);
+
+    const inStream = await JetStreamStore.open(url, silent);
+    disposals.push(() => inStream.close());
+    expect((await storedIn(url)).slice(0, events.length)).toEqual(events);
+    const own = await created(inStream, 'own');
+    expect((await all(inStream.list())).map((job) => job.id)).toEqual([own]);
+    await expect(inStream.get(id)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    const again = await JetStreamStore.open(url, silent);
+    disposals.push(() => again.close());
+    expect((await all(again.list())).map((job) => job.id)).toEqual([own]);
+
+    // The outbox can still publish.
+    await store.note(id, happening(2));
+    await allPublished(store);
+    expect(await all(again.list())).toHaveLength(1);
+  });
+
+  test.each<[string, Partial<StreamConfig>]>([
+    ["is in the server's memory", { storage: StorageType.Memory }],
+    ['discards old messages by a limit', { max_msgs: 5 }],
+  ])('a stream of events that %s stays as it is, and no store opens', async (reason, config) => {
+    const { url } = await nats({ jetstream: true });
+    const subjects = ['hifi.v1.jobs.>'];
+    const { config: before } = await withJetStream(url, ({ streams }) =>
+      streams.add({ name: 'HIFI_EVENTS', subjects, ...config }),
+    );
+    await expect(JetStreamStore.open(url, silent)).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+      message: expect.stringContaining(reason),
+    });
+    expect((await withJetStream(url, ({ streams }) => streams.info('HIFI_EVENTS'))).config).toEqual(before);
   });
 
   test('a stream that is deleted while the gateway runs is created again', async () => {

@@ -28,6 +28,13 @@ test('an item may be deleted between two pages', async () => {
   expect(page[0]).toBe('item-3');
 });
 
+test('a page of 0 items is refused: it is not the default', async () => {
+  await expect(pageOf(after, self, isItem, { pageSize: 0 }, 50)).rejects.toMatchObject({
+    field: 'page_size',
+    message: 'page_size is 0; it must be 1 to 1000',
+  });
+});
+
 test('an invalid token is refused', async () => {
   for (const pageToken of ['%%%', '../..', 'a', 'bm9uZQ', Buffer.from('item-').toString('base64url').repeat(20_000)]) {
     await expect(pageOf(after, self, isItem, { pageToken }, 50)).rejects.toThrow(/page_token/);

@@ -70,6 +70,7 @@ test.each([
   ['model', 'spec.model'],
   ['dataset.path', 'spec.train.path'],
   ['options.xi', 'spec.analysis.xi'],
+  ['mask', 'mask'],
 ])('names %s as the part of the spec that it is', async (field, part) => {
   answer = refusing(invalidValue({ field, value: 'x', expected: 'right' }));
   await expect(estimated()).rejects.toMatchObject({

@@ -173,6 +173,13 @@ describe('the inference service', () => {
     ['a delta without a reference', { deltas: [{}] }, 'deltas[0]', /name, artifact or path/],
     ['a name without a gateway', { deltas: [{ delta: { case: 'name', value: 'x' } }] }, 'deltas[0].name', /no gateway/],
     ['a missing folder', { deltas: [pathOf('none')] }, 'deltas[0].path', /no such folder/],
+    [
+      'an artifact whose name is no SHA-256',
+      { deltas: [pathOf('polarity'), { delta: { case: 'artifact', value: { info: 'x', tensors: 'y' } } }] },
+      'deltas[1].artifact.info',
+      /no SHA-256/,
+    ],
+    ['a folder without a delta', { deltas: [pathOf('.')] }, 'deltas[0].path', /delta\.json/],
     ['no second texts', { deltas: [pathOf('answers')] }, 'second_texts', /compares two texts/],
     ['an unknown model', { model: './none' }, 'model', /known name/],
   ])('refuses %s', async (_, request, field, message) => {

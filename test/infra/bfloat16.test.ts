@@ -17,7 +17,7 @@ test('a processor with amx_bf16 has bfloat16', () => {
 test.each(WITHOUT)('on $model one line says what is missing', (processor) => {
   expect(hasBfloat16(processor)).toBe(false);
   const message = `precision bf16 needs a processor with amx_bf16, and this one (${processor.model}) lacks it; use precision float32`;
-  expect(() => requireBfloat16('auto', processor)).toThrow(expect.objectContaining({ code: 'FAILED', message }));
+  expect(() => requireBfloat16('auto', processor)).toThrow(expect.objectContaining({ code: 'UNSUPPORTED', message }));
 });
 
 test('bf16 on a GPU is an error', () => {

@@ -16,7 +16,7 @@ describe('selectDevice', () => {
   (withCuda ? it.skip : it)('without CUDA, auto falls back to the CPU and cuda fails', async () => {
     expect(await selectDevice('auto')).toBe('cpu');
     await expect(selectDevice('cuda')).rejects.toMatchObject({
-      code: 'FAILED',
+      code: 'UNSUPPORTED',
       message:
         'device cuda does not work here: onnxruntime-node lacks libonnxruntime_providers_cuda.so: ' +
         'ONNXRUNTIME_NODE_INSTALL_CUDA=v12 node node_modules/onnxruntime-node/script/install.js fetches it; or use --device auto or cpu',

@@ -151,7 +151,7 @@ describe('an invalid option', () => {
     [
       () => analysisOptionsOf(create(AnalysisOptionsSchema, { samples: 0 }), 'analysis'),
       'analysis.samples',
-      'analysis.samples is 0; it must be a whole number from 1, or auto',
+      'analysis.samples is 0; it must be a whole number from 1, or auto_samples true',
     ],
     [
       () => analysisOptionsOf(create(AnalysisOptionsSchema, { threads: 1025 })),
@@ -171,7 +171,12 @@ describe('an invalid option', () => {
     [
       () => trainingOptionsOf(create(TrainingOptionsSchema, { lr: Number.NaN })),
       'options.lr',
-      'options.lr is NaN; it must be a number above 0, or auto',
+      'options.lr is NaN; it must be a number above 0, or auto_lr true',
+    ],
+    [
+      () => trainingOptionsOf(create(TrainingOptionsSchema, { labelWeights: { a: -1 } }), 'spec.training'),
+      'spec.training.label_weights',
+      'spec.training.label_weights is {"a":-1}; it must be a number above 0 for each label',
     ],
     [
       () => selectionOptionsOf(create(SelectionOptionsSchema, { k: 2, budget: 0.5 })),

@@ -364,7 +364,30 @@ describe('the trainer service', () => {
   const { INVALID_ARGUMENT } = status;
   it.each<[string, Request, string, string]>([
     ['a run_id', { runId: '../x' }, 'run_id', 'run_id is "../x"; it must be 1 to 64 letters'],
-    ['an option', { options: { lr: -1 } }, 'options.lr', 'options.lr is -1; it must be a number above 0, or auto'],
+    [
+      'an option',
+      { options: { lr: -1 } },
+      'options.lr',
+      'options.lr is -1; it must be a number above 0, or auto_lr true',
+    ],
+    [
+      'an option of another problem',
+      { options: { threshold: 0.5 } },
+      'options.threshold',
+      'threshold needs the problem multi-label',
+    ],
+    [
+      'the weight of an unknown label',
+      { options: { labelWeights: { zz: 1 } } },
+      'options.label_weights',
+      'options.label_weights is "zz"; it must be a label of the training rows',
+    ],
+    [
+      'a label column that the file lacks',
+      { train: { ...rows('train'), labelColumn: 'lable' } },
+      'train.label_column',
+      'no column "lable"',
+    ],
     ['no mask', { mask: undefined }, 'mask', 'mask is missing'],
     [
       'a layer',

@@ -145,7 +145,7 @@ test('relevance of pairs: whole queries are held out, and exports agree', async 
   const answers = await exportsAgree(delta, { ...rows, labelColumn: undefined, problem: undefined });
   for (const { score, logits } of answers) expect(score).toBeCloseTo(1 / (1 + Math.exp(-logits[0])), 12);
   await expect(predicted({ model, delta, data: { path: rows.path, textColumns: ['q'] } })).rejects.toMatchObject({
-    message: expect.stringMatching(/the problem relevance needs pairs; give two names/),
+    message: expect.stringMatching(/the problem relevance needs pairs; give two text columns/),
   });
 });
 

@@ -184,6 +184,12 @@ test.each<[what: string, call: () => Promise<unknown>, code: status, line: RegEx
   ],
   ['an alias that is none', () => promote('story', 1, 'a b'), status.INVALID_ARGUMENT, /^alias is "a b"/],
   ['an unknown name', () => versionOf('none@prod'), status.NOT_FOUND, 'no delta is registered as none'],
+  [
+    'a name with a typing error',
+    () => versionOf('storry@prod'),
+    status.NOT_FOUND,
+    /as storry; did you mean "story"\?$/,
+  ],
   ['a reference that is none', () => versionOf('a:b'), status.INVALID_ARGUMENT, /^reference is "a:b"/],
   [
     'the versions of an unknown name',

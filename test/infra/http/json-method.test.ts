@@ -132,7 +132,7 @@ test('a body that is no request is a bad request with its field', async () => {
     [Buffer.from([0x22, 0xff, 0x22]), '', 'the body is no JSON in UTF-8'],
     ['[]', '', /^the body is no DescribeModelRequest: /],
     ['{"model": 5}', 'model', /^the body is no DescribeModelRequest: .*model/],
-    ['{"modell": "m"}', '', /"modell" is unknown/],
+    ['{"modell": "m"}', 'modell', /"modell" is unknown/],
   ] as const) {
     const answer = await send('open', body);
     expect([answer.status, fieldOf(answer)]).toEqual([400, field]);

@@ -373,7 +373,7 @@ export const GetJobRequestSchema: GenMessage<GetJobRequest> = /*@__PURE__*/
  */
 export type GetJobResponse = Message<"hifi.v1.GetJobResponse"> & {
   /**
-   * ID of the job.
+   * The job.
    *
    * @generated from field: hifi.v1.Job job = 1;
    */
