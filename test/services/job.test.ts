@@ -333,7 +333,7 @@ describe('ad hoc', () => {
       'gateway',
       'GatewayService/CreateJob',
       { spec: { ...SPEC, train: { ...SPEC.train, text_columns: ['sentense'] } } },
-      /InvalidArgument[\s\S]*"field": "spec.train"[\s\S]*sentence/,
+      /InvalidArgument[\s\S]*"field": "spec.train.text_columns"[\s\S]*sentence/,
     ],
     [
       'rows outside the data roots',
