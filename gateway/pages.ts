@@ -22,12 +22,11 @@ export async function pageOf<T>(
   itemsAfter: (key?: string) => Iterable<T> | AsyncIterable<T>,
   keyOf: (item: T) => string,
   isKey: (text: string) => boolean,
-  { pageSize, pageToken = '' }: PageRequest,
+  { pageSize = 0, pageToken = '' }: PageRequest,
   defaultSize: number,
 ): Promise<{ page: T[]; nextPageToken: string }> {
-  const size = pageSize ?? defaultSize;
-  if (size < 1 || size > MOST)
-    throw invalidValue({ field: 'page_size', value: String(size), expected: `1 to ${MOST}` });
+  const size = pageSize || defaultSize;
+  if (size > MOST) throw invalidValue({ field: 'page_size', value: String(size), expected: `1 to ${MOST}` });
   const page: T[] = [];
   for await (const item of itemsAfter(pageToken === '' ? undefined : keyIn(pageToken, isKey))) {
     if (page.length === size) {

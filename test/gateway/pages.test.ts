@@ -28,11 +28,9 @@ test('an item may be deleted between two pages', async () => {
   expect(page[0]).toBe('item-3');
 });
 
-test('a page of 0 items is refused: it is not the default', async () => {
-  await expect(pageOf(after, self, isItem, { pageSize: 0 }, 50)).rejects.toMatchObject({
-    field: 'page_size',
-    message: 'page_size is 0; it must be 1 to 1000',
-  });
+test('0 is the default size, as in AIP-158', async () => {
+  const { page } = await pageOf(after, self, isItem, { pageSize: 0 }, 2);
+  expect(page).toHaveLength(2);
 });
 
 test('an invalid token is refused', async () => {

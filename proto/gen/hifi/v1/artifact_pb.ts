@@ -252,7 +252,7 @@ export type ListArtifactsRequest = Message<"hifi.v1.ListArtifactsRequest"> & {
   jobId: string;
 
   /**
-   * Largest number of artifacts to list, 1 … 1,000. Default: 100.
+   * Largest number of artifacts to list, at most 1,000. 0 and unset: 100.
    *
    * @generated from field: optional uint32 page_size = 2;
    */

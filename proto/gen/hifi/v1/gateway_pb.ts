@@ -392,7 +392,7 @@ export const GetJobResponseSchema: GenMessage<GetJobResponse> = /*@__PURE__*/
  */
 export type ListJobsRequest = Message<"hifi.v1.ListJobsRequest"> & {
   /**
-   * Largest number of jobs to list, 1 … 1,000. Default: 50.
+   * Largest number of jobs to list, at most 1,000. 0 and unset: 50.
    *
    * @generated from field: optional uint32 page_size = 1;
    */

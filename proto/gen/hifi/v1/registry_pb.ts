@@ -219,7 +219,7 @@ export const GetDeltaResponseSchema: GenMessage<GetDeltaResponse> = /*@__PURE__*
  */
 export type ListDeltasRequest = Message<"hifi.v1.ListDeltasRequest"> & {
   /**
-   * Largest number of versions to list, 1 … 1,000. Default: 50.
+   * Largest number of versions to list, at most 1,000. 0 and unset: 50.
    *
    * @generated from field: optional uint32 page_size = 1;
    */
