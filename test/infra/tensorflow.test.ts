@@ -28,7 +28,7 @@ it('names the remedy if the package for CUDA is missing', async () => {
     trainerEnvironment(),
   );
   expect(output).toMatch(
-    /^FAILED TensorFlow is not set up \(run hifi setup --gpu\): @tensorflow\/tfjs-node-gpu is not installed/,
+    /^UNSUPPORTED TensorFlow is not set up \(run hifi setup --gpu\): @tensorflow\/tfjs-node-gpu is not installed/,
   );
 });
 

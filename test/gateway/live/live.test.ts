@@ -113,14 +113,14 @@ function request(
 
 test('a job appears, progresses and ends without a reload; its epochs, loss and report are shown', async () => {
   await onPage(async (page) => {
-    const jobId = await createJob(20);
+    const jobId = await createJob(80); // long enough for several progress events, four per second
     const row = page.locator(`#job-${jobId}`);
     await row.waitFor();
     expect(await page.textContent('#summary')).toMatch(/^1 job, [01] at work or waiting$/);
     await row.locator('button').click();
     await page.locator('#epochRows tr').first().waitFor();
     await row.locator('.state.succeeded').waitFor({ timeout: 60_000 });
-    expect(await page.locator('#epochRows tr').count()).toBe(20);
+    expect(await page.locator('#epochRows tr').count()).toBe(80);
     expect((await page.locator('#curve').getAttribute('points'))!.split(' ').length).toBeGreaterThan(1);
     expect(await row.textContent()).toMatch(/accuracy 0\.\d{4}|accuracy 1\.0000/);
     expect(await page.textContent('#notice')).toBe(`job ${jobId} is succeeded`);
