@@ -8,11 +8,10 @@ import {
   bootstrapInterval,
   differences,
   type Interval,
-  interquartileMean,
   probabilityOfImprovement,
   type Strata,
 } from '../compare/statistics';
-import { bootstrap, type ComparisonResults } from '../compare/summary';
+import { bootstrap, type ComparisonResults, ofAll } from '../compare/summary';
 import { scatterChart } from '../report/draw/scatter';
 import { svgFile } from '../report/draw/theme';
 
@@ -74,7 +73,6 @@ export function acrossTasks(tasks: readonly ComparedTask[]): AcrossTasks[] {
   const methods = tasks[0].results.standings
     .map(({ contestant }) => contestant)
     .filter((method) => tasks.every(({ results }) => results.standings.some((each) => each.contestant === method)));
-  const ofAll = (strata: Strata) => interquartileMean(strata.flat());
   const ofDifferences = (x: Strata, y: Strata) => ofAll(differences(x, y));
   const reference = scaled(REFERENCE);
   return methods

@@ -142,7 +142,8 @@ export function sameSeeds([x]: Strata, [y]: Strata): [Strata, Strata] {
   return [[x.slice(0, count)], [y.slice(0, count)]];
 }
 
-const ofAll = (strata: Strata) => interquartileMean(strata.flat());
+/** Interquartile mean of the runs of all tasks. */
+export const ofAll = (strata: Strata) => interquartileMean(strata.flat());
 
 const metricOf = ({ test }: RunRecord, metric: string) => test!.metrics[metric];
 

@@ -192,7 +192,7 @@ function refusedAs({ delta, data }: ServiceRequest, error: RpcError): Error {
   if (/^second_texts/.test(field)) return needsPairs(data);
   if (/^(texts|words)/.test(field)) return invalidPart('data', `${data.path}: ${refused.message}`, error);
   if (/^deltas/.test(field)) {
-    // The service names a part of a path, and takes what looks like one for nothing else.
+    // The service's message shows the end of the path alone.
     const isPath = /^path /.test(refused.message);
     const found = isPath ? 'the service has no such folder' : refused.message;
     const right = "it must be a registered name, or a folder below one of the service's data roots";

@@ -148,7 +148,11 @@ test.each<[what: string, name: string, more: object, error: { message: RegExp; f
     'a delta that the service does not see',
     'regression',
     { delta: '/nowhere/delta' },
-    { field: 'delta', message: /^delta \/nowhere\/delta: .*; it must be a registered name, or a folder below/ },
+    {
+      field: 'delta',
+      message:
+        /^delta \/nowhere\/delta: the service has no such folder; it must be a registered name, or a folder below one of the service's data roots$/,
+    },
   ],
   ['a model that it does not see', 'regression', { model: './none' }, { field: 'model', message: /data roots/ }],
   ['a wrong token', 'regression', { credentials: { token: 'none' } }, { message: /no valid token/ }],
