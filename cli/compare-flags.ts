@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { METHODS, type Method, methodOf, mixesUnits } from '../compare/methods';
+import { METHODS, type Method, methodOf } from '../compare/methods';
 import type { CompareRequest } from '../compare/request';
 import { SCORE_DEFAULTS } from '../delta/score-options';
 import { TRAIN_DEFAULTS, type TrainOptions } from '../delta/training-options';
@@ -22,10 +22,10 @@ import {
   addSizeFlags,
   engineFlags,
   type Flags,
+  givenSize,
   labelFlags,
   longTextFlags,
   precisionFlag,
-  sizeFlags,
 } from './flags';
 
 /** Adds the flags for the compared methods and their rows. */
@@ -130,8 +130,7 @@ export function compareFlags(
     reference: compared,
     ...(minutes !== undefined && { budget: { minutes, reference: compared } }),
     rows: { ...drawn, ...(devRows !== undefined && { dev: devRows }) },
-    // Without a size, heads and neurons have a default each.
-    size: sizeFlags(mixesUnits(strategies, tune) ? { ...flags, tune: 'neurons' } : flags),
+    size: givenSize(flags),
     tune,
     lrs,
     samples,

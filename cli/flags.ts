@@ -159,16 +159,17 @@ export function selectionFlags(flags: Flags): SelectionOptions {
     const right = `one of ${NEURON_STRATEGIES.join(', ')} with --tune neurons`;
     throw invalidValue({ field: 'strategy', value: JSON.stringify(strategy), expected: right }, '--strategy');
   }
-  return { strategy, ...sizeFlags(flags), tune, seed, ...rankingFlags(flags) };
+  return { strategy, ...sizeOf({ ...givenSize(flags), tune }), tune, seed, ...rankingFlags(flags) };
 }
 
 /** Reads `--k` or `--budget`. @throws HifiError INVALID_INPUT if both are given */
-export function sizeFlags(flags: Flags): { k?: number } | { budget: number } {
-  const { k, budget, tune } = flags as Pick<SelectionOptions, 'k' | 'budget' | 'tune'>;
+export function givenSize(flags: Flags): { k?: number } | { budget: number } {
+  const { k, budget } = flags as Pick<SelectionOptions, 'k' | 'budget'>;
   if (k !== undefined && budget !== undefined) {
     throw invalidInput(`--k ${k} and --budget ${budget} are given; give one of them`);
   }
-  return sizeOf({ k, budget, tune });
+  if (budget !== undefined) return { budget };
+  return k === undefined ? {} : { k };
 }
 
 /**

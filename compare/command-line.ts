@@ -1,6 +1,8 @@
 import type { DataSource } from '../data/dataset';
+import { SELECTION_DEFAULTS } from '../heads/select';
 import { columnFlags, commandText, fileFlags, labelFlags } from '../report/shell';
 import { budgetMethods } from './budget-notes';
+import { unitsOf } from './methods';
 import type { ComparisonResults } from './summary';
 
 /** Options of a comparison's command line that its results do not record. */
@@ -20,9 +22,11 @@ export function comparisonCommand(
 ): string {
   const { rows, size, tune, lrs, samples, training } = settings;
   const [drawn, count] = 'rowsPerClass' in rows ? ['rows-per-class', rows.rowsPerClass] : ['rows', rows.rows];
-  const [sized, amount] = 'budget' in size ? ['budget', size.budget] : ['k', size.k];
   const compared = [...standings, ...failed].map(({ contestant }) => contestant);
   const methods = new Set([...compared, ...(budget ? budgetMethods(budget) : [])]);
+  // The default number of neurons depends on the model.
+  const heads = unitsOf([...methods], tune).has('neurons') ? undefined : SELECTION_DEFAULTS.k;
+  const [sized, amount] = 'budget' in size ? ['budget', size.budget] : ['k', size.k ?? heads];
   return commandText('npx hifi compare', [
     ['model', model],
     ['revision', revision],

@@ -10,7 +10,7 @@ import type { Budget } from './budget';
 import { claimComparison } from './comparison-folder';
 import { ComparisonRuns } from './comparison-runs';
 import { type ComparedData, readComparedData } from './data';
-import { isMasked, LOGISTIC, type Method, mixesUnits, needsClasses } from './methods';
+import { isMasked, LOGISTIC, type Method, needsClasses, unitsOf } from './methods';
 import type { CompareEvent, CompareRequest } from './request';
 import type { RunRecord } from './run-record';
 import { seedSplit } from './seed-rows';
@@ -115,7 +115,7 @@ function checkMethods(request: CompareRequest, checkpoint: Checkpoint, { labels 
   const model = reportModelOf(checkpoint);
   const noClasses = NO_CLASSES[labels.problem];
   const { methods, size, tune } = request;
-  if ('k' in size && size.k !== undefined && mixesUnits(methods, tune)) {
+  if ('k' in size && size.k !== undefined && unitsOf(methods, tune).size > 1) {
     throw invalidInput(
       `--k ${size.k} would count heads of some methods and neurons of others; leave it out, or give --budget`,
     );

@@ -78,10 +78,10 @@ export function selectionOf(method: MaskedMethod): { strategy: Strategy } & Part
   return { ...selection, ...parts };
 }
 
-/** True if some methods choose heads and others neurons: a number `k` would count both. */
-export function mixesUnits(methods: readonly Method[], tune: Tune): boolean {
+/** What methods choose. */
+export function unitsOf(methods: readonly Method[], tune: Tune): Set<'heads' | 'neurons'> {
   const choosing = methods.filter((method): method is MaskedMethod => !FIXED.has(method));
-  return new Set(choosing.map((method) => (selectionOf(method).tune ?? tune) === 'neurons')).size > 1;
+  return new Set(choosing.map((method) => ((selectionOf(method).tune ?? tune) === 'neurons' ? 'neurons' : 'heads')));
 }
 
 /** What a method tunes beside the chosen heads; undefined for nothing. */

@@ -1,5 +1,7 @@
+import { SELECTION_DEFAULTS } from '../heads/select';
 import { grouped } from '../report/sentences';
 import { budgetNotes } from './budget-notes';
+import { unitsOf } from './methods';
 import type { ComparisonResults, Estimate, Standing } from './summary';
 
 /** Column of the table. If not all fit, the highest ranks go first. */
@@ -60,12 +62,14 @@ const sharedRows = ({ settings, seeds }: ComparisonResults) =>
 
 /** Notes on the table, one sentence each. */
 export function notesOf(results: ComparisonResults): string[] {
-  const { settings, seeds, rows, metric, reference, bootstrap, failed = [], budget } = results;
-  const { size: given } = settings;
-  const size =
-    'budget' in given
-      ? `a budget of ${100 * given.budget} %`
-      : `k = ${given.k ?? '3 heads, or as many neurons as have their parameters'}`;
+  const { settings, seeds, rows, metric, standings, reference, bootstrap, failed = [], budget } = results;
+  const { size: given, tune } = settings;
+  const compared = [...standings, ...failed].map(({ contestant }) => contestant);
+  const { k: heads } = SELECTION_DEFAULTS;
+  const byDefault = unitsOf(compared, tune).has('neurons')
+    ? `${heads} heads, or as many neurons as have their parameters`
+    : heads;
+  const size = 'budget' in given ? `a budget of ${100 * given.budget} %` : `k = ${given.k ?? byDefault}`;
   const drawn =
     'rowsPerClass' in settings.rows
       ? `${settings.rows.rowsPerClass} rows of each class`

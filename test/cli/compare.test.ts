@@ -241,6 +241,8 @@ test('a task has its own metric; rows per class are balanced; Ctrl-C keeps finis
 test('methods tune parts of their own', () => {
   const rest = words(at('parts')).filter((word, i, all) => word !== '--k' && all[i - 1] !== '--k');
   const once = ['--epochs', '1', '--lrs', '1e-3', '--seeds', '1'];
+  const heads = hifi(...rest, ...once, '--strategies', 'random,random:ov');
+  expect(heads).toMatchObject({ status: 0, stderr: expect.stringContaining(', k = 3, ') });
   const { status, stdout, stderr } = hifi(
     ...rest,
     ...once,
@@ -249,6 +251,7 @@ test('methods tune parts of their own', () => {
     '--json',
   );
   expect({ status, stderr }).toEqual({ status: 0, stderr: expect.stringContaining('3 heads, or as many neurons') });
+  expect(stderr.match(/^run \d\/3 .*stored$/gm)).toHaveLength(2);
   const { standings } = JSON.parse(stdout) as ComparisonResults;
   const tuned = (name: string) => standings.find(({ contestant }) => contestant === name)!.trainableParameters;
   // Of a head: rows of queries, keys and values with biases; rows of values and columns of outputs.
