@@ -18,8 +18,8 @@ export interface SessionSettings {
   /** Number of threads of an operator. */
   threads: number;
   /**
-   * Whether the threads wait awake for the next operator of a run, for a short while: short runs
-   * become shorter. Default: they sleep.
+   * Whether the threads wait awake for the next operator, or the next run, for a short while: short
+   * runs become shorter. Default: they sleep.
    */
   spins?: boolean;
 }
@@ -50,8 +50,6 @@ export async function openSession(
       extra: {
         session: {
           intra_op: spins ? { allow_spinning: '1', spin_duration_us: SPIN_US } : { allow_spinning: '0' },
-          // Between runs all threads sleep: other work, or another session, can use the cores.
-          force_spinning_stop: '1',
           model_external_initializers_file_folder_path: folder,
         },
       },
