@@ -12,9 +12,11 @@ import { sha256OfFile } from '../foundation/hash';
 import type { Artifact } from '../foundation/stored-file';
 import { temporaryFolder } from '../foundation/temporary';
 import { WholeFile, writeWhole } from '../foundation/whole-file';
+import { estimateOfMessage } from '../gateway/estimate-message';
 import { followJob } from '../gateway/follow-job';
 import { downloadBytes, uploadFile } from '../infra/artifacts/transfer';
 import type { GrpcClient } from '../infra/grpc/client';
+import type { JobEstimate } from '../job/estimate';
 import { readHeads, readMask, readMetrics, readScores, writeJson } from '../job/files';
 import { forgetResults } from '../job/folder-results';
 import type { JobResult, JobSpec } from '../job/job';
@@ -89,6 +91,22 @@ export async function runAtGateway(
 }
 
 /**
+ * Uploads a job's rows, and estimates it where it would run. Starts no job.
+ *
+ * @throws HifiError INVALID_INPUT if the gateway refuses the job; CANCELLED
+ */
+export async function estimateAtGateway(gateway: GrpcClient, job: JobSpec, session: Session): Promise<JobEstimate> {
+  const { signal } = session;
+  try {
+    const spec = await sentSpec(gateway, job, session);
+    return estimateOfMessage(await gateway.unary(GatewayService.method.estimateJob, { spec }, { signal }));
+  } catch (thrown) {
+    if (signal.aborted) throw cancelled();
+    throw gatewayError(thrown);
+  }
+}
+
+/**
  * Returns the job that an earlier command started, if it can still produce this command's results.
  */
 async function earlierJob(
@@ -152,6 +170,16 @@ async function createJob(
   identity: object,
   session: Session,
 ): Promise<string> {
+  const given = await sentSpec(gateway, spec, session);
+  const { job } = await gateway.unary(GatewayService.method.createJob, { spec: given }, { signal: session.signal });
+  if (!job) throw failed('the gateway returned no job');
+  writeJson(recordFile(out), { gateway: gateway.address, jobId: job.jobId, asked: identity } satisfies RemoteJob);
+  session.progress.say(`job ${job.jobId}${job.traceId ? `, trace ${job.traceId}` : ''}`);
+  return job.jobId;
+}
+
+/** Uploads a job's rows, and returns its specification as the gateway's request has it. */
+async function sentSpec(gateway: GrpcClient, spec: JobSpec, session: Session) {
   const { model, analysis, selection, training, exports, onnxDtypes } = spec;
   const train = await uploaded(gateway, spec.train, session);
   const dev = spec.dev && (await uploaded(gateway, spec.dev, session));
@@ -160,12 +188,7 @@ async function createJob(
     selection: selectionMessage(selection),
     training: trainingMessage(training),
   };
-  const given = { model, train, ...(dev && { dev }), ...options, exports: [...exports], onnxDtypes: [...onnxDtypes] };
-  const { job } = await gateway.unary(GatewayService.method.createJob, { spec: given }, { signal: session.signal });
-  if (!job) throw failed('the gateway returned no job');
-  writeJson(recordFile(out), { gateway: gateway.address, jobId: job.jobId, asked: identity } satisfies RemoteJob);
-  session.progress.say(`job ${job.jobId}${job.traceId ? `, trace ${job.traceId}` : ''}`);
-  return job.jobId;
+  return { model, train, ...(dev && { dev }), ...options, exports: [...exports], onnxDtypes: [...onnxDtypes] };
 }
 
 /** Merges a source of several files into one file of JSON lines: a request names one file. */

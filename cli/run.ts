@@ -58,7 +58,10 @@ export function define(command: Command): void {
   command.optionsGroup('This call:');
   addConfigFlag(command);
   addRuleFlags(command, true);
-  command.option('--dry-run', 'estimate parameters, memory and seconds; start and write nothing');
+  command.option(
+    '--dry-run',
+    'estimate parameters, memory and seconds; start and write nothing (a gateway gets the rows)',
+  );
   addJsonFlag(command);
   // A dry run needs no folder.
   command.options.find(({ long }) => long === '--out')?.makeOptionMandatory(false);
@@ -155,19 +158,31 @@ async function withRows(job: Omit<JobSpec, 'model'>, { signal }: Session): Promi
   return { ...job, train, ...(job.dev && { dev: await readable(job.dev, signal) }) };
 }
 
-/** Estimates the run, for `--dry-run`. */
+/** Estimates the run where it would happen, for `--dry-run`. */
 async function dryRun(flags: Flags): Promise<void> {
-  if (flags.gateway !== undefined) {
-    throw invalidInput('--dry-run measures this machine: leave out --gateway (its EstimateJob estimates there)');
-  }
   const job = jobFlags(flags);
-  const estimated = await inSession(async (session) => {
-    const spec = await jobSpec(flags, job, session);
-    await checkInputs(spec);
-    return follow(estimate(spec, localCalibrations, session.signal), (event) => show(session, event));
-  });
+  const estimated = await inSession((session) =>
+    flags.gateway === undefined ? estimateHere(flags, job, session) : estimateThere(flags, job, session),
+  );
   writeLines(estimateTable(estimated, job.selection.tune));
   if (flags.json) await printJson(estimated);
+}
+
+async function estimateHere(flags: Flags, job: Omit<JobSpec, 'model'>, session: Session): Promise<JobEstimate> {
+  const spec = await jobSpec(flags, job, session);
+  await checkInputs(spec);
+  return follow(estimate(spec, localCalibrations, session.signal), (event) => show(session, event));
+}
+
+async function estimateThere(flags: Flags, job: Omit<JobSpec, 'model'>, session: Session): Promise<JobEstimate> {
+  const { estimateAtGateway } = require('./remote-run') as typeof import('./remote-run');
+  const gateway = gatewayClient(flags);
+  try {
+    const spec = { ...(await withRows(job, session)), model: remoteModel(flags) };
+    return await estimateAtGateway(gateway, spec, session);
+  } finally {
+    gateway.close();
+  }
 }
 
 function estimateTable({ seconds, rows, ...sizes }: JobEstimate, tune: Tune): string[] {

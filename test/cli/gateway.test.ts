@@ -124,6 +124,24 @@ test('a run at a gateway leaves the same results as a local run', async () => {
   });
 });
 
+test('a dry run at a gateway estimates there, with the sizes of a local one, and starts no job', async () => {
+  const jobs = async () => JSON.parse((await hifi('jobs', 'list', ...gateway, '--json')).stdout).jobs.length;
+  const before = await jobs();
+  const estimated = async (...more: string[]) => {
+    const { status, stdout, stderr } = await hifi(...RUN, ...more, '--dry-run', '--json');
+    expect({ status, stderr }).toEqual({ status: 0, stderr: expect.stringContaining('nothing was started') });
+    const { seconds, peakMemoryBytes, ...sizes } = JSON.parse(stdout);
+    expect(Object.keys(seconds)).toEqual(['analysis', 'training', 'evaluation', 'export', 'total']);
+    return { peakMemoryBytes: peakMemoryBytes > 0, ...sizes };
+  };
+  expect(await estimated(...gateway)).toEqual(await estimated());
+  expect(await jobs()).toBe(before);
+  expect(await hifi(...RUN, ...gateway, '--dry-run', '--k', '6')).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining('k is 6; it must be 1 to 5'),
+  });
+});
+
 test('a delta is registered, promoted, rolled back and asked by its names', async () => {
   const registry = (...words: string[]) => hifi('registry', ...words, ...gateway, '--json');
   const printed = async (...words: string[]) => {
