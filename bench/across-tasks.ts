@@ -60,6 +60,10 @@ export function acrossTasks(tasks: readonly ComparedTask[]): AcrossTasks[] {
   const standingOf = ({ results, folder }: ComparedTask, method: string) => {
     const found = results.standings.find(({ contestant }) => contestant === method);
     if (!found) throw new Error(`${folder} has no runs of ${method}`);
+    const { seeds } = tasks[0].results;
+    if (results.seeds.join() !== seeds.join() || found.values.length !== seeds.length) {
+      throw new Error(`${folder} does not have seeds ${seeds.join(', ')} of ${method}`);
+    }
     return found;
   };
   const scaled = (method: string): Strata =>

@@ -3,15 +3,18 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { PlacedRun, RunPlace, RunResult } from '../compare/run-place';
 import { cancelled, failed, HifiError } from '../foundation/errors';
+import { sha256Of } from '../foundation/hash';
 import type { StageProgress } from '../foundation/progress';
 import { followJob } from '../gateway/follow-job';
 import type { GrpcClient } from '../infra/grpc/client';
+import { patiently } from '../infra/grpc/patiently';
 import { readHeads, readMask, readMetrics, readScores, writeJson } from '../job/files';
 import { GatewayService, type Job, JobState } from '../proto/gen/hifi/v1/gateway_pb';
 import { analysisMessage, selectionMessage, trainingMessage } from '../proto/options';
 import { reasonIn } from '../proto/status';
 import { gatewayError } from './gateway-flags';
-import { download, uploaded } from './remote-run';
+import { download } from './remote-results';
+import { uploaded } from './remote-run';
 import type { Session } from './session';
 
 /** Files of a job that a run's result consists of. */
@@ -88,14 +91,14 @@ export class GatewayRuns implements RunPlace {
       training: trainingMessage(run.training),
     };
     const id = this.comparisonId();
+    // Resumed with other threads, or another path of the model, a run is another request.
+    const asked = sha256Of(JSON.stringify(spec)).slice(0, 8);
     for (let number = 1; ; number++) {
       if (session.signal.aborted) throw cancelled();
-      const requestId = `${id}:${run.name}:${number}`;
-      const { job } = await gateway.unary(
-        GatewayService.method.createJob,
-        { requestId, spec },
-        { signal: session.signal },
-      );
+      const requestId = `${id}:${run.name}:${asked}:${number}`;
+      const { createJob } = GatewayService.method;
+      const { signal } = session;
+      const { job } = await patiently(() => gateway.unary(createJob, { requestId, spec }, { signal }), signal);
       if (!job) throw failed('the gateway returned no job');
       const wasted = job.state === JobState.CANCELLED || (job.state === JobState.FAILED && !isDiverged(job));
       if (!wasted) return job;

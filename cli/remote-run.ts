@@ -9,24 +9,22 @@ import { readDataset } from '../data/read';
 import { modelIdentity, optionsIdentity, readRowsIdentity } from '../delta/identity';
 import { cancelled, failed, HifiError, invalidInput } from '../foundation/errors';
 import { sha256OfFile } from '../foundation/hash';
-import type { Artifact } from '../foundation/stored-file';
 import { temporaryFolder } from '../foundation/temporary';
-import { WholeFile, writeWhole } from '../foundation/whole-file';
+import { writeWhole } from '../foundation/whole-file';
 import { estimateOfMessage } from '../gateway/estimate-message';
 import { followJob } from '../gateway/follow-job';
-import { downloadBytes, uploadFile } from '../infra/artifacts/transfer';
+import { uploadFile } from '../infra/artifacts/transfer';
 import type { GrpcClient } from '../infra/grpc/client';
 import type { JobEstimate } from '../job/estimate';
 import { readHeads, readMask, readMetrics, readScores, writeJson } from '../job/files';
 import { forgetResults } from '../job/folder-results';
 import type { JobResult, JobSpec } from '../job/job';
 import { openCheckpoint } from '../model/checkpoint';
-import { artifactOf } from '../proto/artifact';
-import { ArtifactService } from '../proto/gen/hifi/v1/artifact_pb';
 import { GatewayService, JobState } from '../proto/gen/hifi/v1/gateway_pb';
 import { analysisMessage, selectionMessage, trainingMessage } from '../proto/options';
 import { gatewayError } from './gateway-flags';
 import { showJobEvent } from './jobs';
+import { download } from './remote-results';
 import type { Session } from './session';
 
 /** Record in `--out/state/` of a job at a gateway. */
@@ -232,53 +230,6 @@ export async function uploaded(gateway: GrpcClient, rows: DataSource, { signal, 
     problem: namedProblem(sent),
     delimiter,
   };
-}
-
-/**
- * Downloads files of a job, each whole or not at all and checked by its hash. Complete files are
- * not downloaded again.
- *
- * @param wanted selects files by name; default: all
- * @returns their names
- */
-export async function download(
-  gateway: GrpcClient,
-  jobId: string,
-  out: string,
-  session: Session,
-  wanted: (name: string) => boolean = () => true,
-): Promise<string[]> {
-  const all: Artifact[] = [];
-  let pageToken = '';
-  do {
-    const page = await gateway.unary(ArtifactService.method.listArtifacts, { jobId, pageToken, pageSize: 1000 });
-    all.push(...page.artifacts.map(artifactOf).filter(({ name }) => wanted(name)));
-    pageToken = page.nextPageToken;
-  } while (pageToken !== '');
-  const total = all.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  let done = 0;
-  for (const { name, sha256, sizeBytes } of all) {
-    const file = path.resolve(out, name);
-    if (!file.startsWith(`${path.resolve(out)}${path.sep}`)) throw failed(`the gateway names a result ${name}`);
-    if (!(fs.existsSync(file) && (await sha256OfFile(file)) === sha256)) {
-      await fetchFile(gateway, sha256, file, session.signal);
-    }
-    done += sizeBytes;
-    session.progress.at({ stage: 'download', done, total: Math.max(1, total), unit: 'bytes' });
-  }
-  return all.map(({ name }) => name);
-}
-
-async function fetchFile(gateway: GrpcClient, sha256: string, file: string, signal: AbortSignal): Promise<void> {
-  const whole = new WholeFile(file);
-  try {
-    for await (const chunk of downloadBytes(gateway, sha256, 0, signal)) whole.writeBytes(chunk);
-    const found = await sha256OfFile(whole.written());
-    if (found !== sha256) throw failed(`${path.basename(file)} arrived with SHA-256 ${found}; it must be ${sha256}`);
-    whole.commit();
-  } finally {
-    whole.abandon();
-  }
 }
 
 /**

@@ -10,7 +10,7 @@ import {
   type ScoreStrategy,
   scoreStrategies,
 } from '../heads/scores';
-import { unitsPerLayer } from '../heads/select';
+import { largest, unitsPerLayer } from '../heads/select';
 import { writeJson } from '../job/files';
 import { claimFile } from '../job/out';
 import { scoreHeads } from '../trainer/training-engine';
@@ -58,7 +58,7 @@ async function score(flags: Flags): Promise<void> {
 function scoresTable({ scores, model, options, samples, strategy, elapsedSeconds, deviceUsed }: HeadScores): string[] {
   const what = options.tune === 'neurons' ? 'neurons' : 'heads';
   const perLayer = unitsPerLayer(model, options.tune);
-  const tie = TIE * Math.max(...scores.flat());
+  const tie = TIE * largest(scores);
   const rows = scores.map((values, layer) => [
     String(layer),
     byScore(values, false, tie)

@@ -42,6 +42,8 @@ export interface Rung {
 
 /** What a comparison did within its budget. */
 export interface BudgetOutcome extends Budget {
+  /** Seeds that were asked for, of which the last may have no run. */
+  seeds: readonly number[];
   rungs: Rung[];
   /** Whole runs without time: of candidates that left a rung for that, and of the last ones. */
   notReached: RunKey[];

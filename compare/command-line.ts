@@ -1,6 +1,6 @@
 import type { DataSource } from '../data/dataset';
 import { SELECTION_DEFAULTS } from '../heads/select';
-import { columnFlags, commandText, fileFlags, labelFlags } from '../report/shell';
+import { columnFlags, commandText, fileFlags, labelFlags, longTextFlags } from '../report/shell';
 import { budgetMethods } from './budget-notes';
 import { unitsOf } from './methods';
 import type { ComparisonResults } from './summary';
@@ -22,6 +22,7 @@ export function comparisonCommand(
 ): string {
   const { rows, size, tune, lrs, samples, training } = settings;
   const [drawn, count] = 'rowsPerClass' in rows ? ['rows-per-class', rows.rowsPerClass] : ['rows', rows.rows];
+  const asked = budget?.seeds ?? seeds;
   const compared = [...standings, ...failed].map(({ contestant }) => contestant);
   const methods = new Set([...compared, ...(budget ? budgetMethods(budget) : [])]);
   // The default number of neurons depends on the model.
@@ -34,7 +35,7 @@ export function comparisonCommand(
     ...test.flatMap((each) => fileFlags('test', each)),
     ...columnFlags(train),
     ['strategies', [...methods].join(',')],
-    ['seeds', seeds.every((seed, i) => seed === i) ? seeds.length : seeds.join(',')],
+    ['seeds', asked.every((seed, i) => seed === i) ? asked.length : asked.join(',')],
     ['reference', budget?.reference ?? reference],
     ['minutes', budget?.minutes],
     [drawn, count],
@@ -48,6 +49,7 @@ export function comparisonCommand(
     ['warmup', training.warmup],
     ['weight-decay', training.weightDecay],
     ['max-length', training.maxLength],
+    ...longTextFlags(training),
     ...labelFlags(training),
     ['device', device],
     ['threads', threads],

@@ -5,7 +5,8 @@ import { checkPlace, isStaged } from '../foundation/output-path';
 import { lockFor } from '../infra/process-lock';
 import { writeJson } from '../job/files';
 import { entries } from '../job/out';
-import { type ComparisonSettings, differenceOf } from './settings';
+import type { Method } from './methods';
+import { type ComparisonSettings, settingsDifference } from './settings';
 
 const SETTINGS = 'settings.json';
 
@@ -34,12 +35,12 @@ export function checkComparisonFolder(out: string): void {
  * @throws HifiError INVALID_INPUT if `out` has other settings, with the first that differs, holds
  *   something else, or is in use by another process
  */
-export function claimComparison(out: string, settings: ComparisonSettings): () => void {
+export function claimComparison(out: string, settings: ComparisonSettings, methods: readonly Method[]): () => void {
   checkComparisonFolder(out);
   const file = path.join(out, SETTINGS);
   const stored = readSettings(file);
   if (stored) {
-    const difference = differenceOf(stored, settings);
+    const difference = settingsDifference(stored, settings, methods);
     if (difference !== undefined) {
       throw invalidInput(`--out ${out} is a comparison with other settings: ${difference}; give another --out`);
     }

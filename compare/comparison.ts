@@ -46,7 +46,7 @@ export async function* compare(
   const settings = settingsOf(request, checkpoint, data);
   // Reports too few rows before anything is written.
   for (const seed of request.seeds) seedSplit(data, request.rows, { seed, searchSeed: request.seeds[0] });
-  const release = claimComparison(request.out, settings);
+  const release = claimComparison(request.out, settings, request.methods);
   const { layers, heads } = checkpoint.config;
   const engine = trainerEngine();
   const runsUntil = (end: AbortSignal, total: number | null) =>

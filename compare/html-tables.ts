@@ -1,6 +1,6 @@
 import { percentDigits } from '../foundation/percent';
 import { type Cell, htmlTable } from '../report/html';
-import { grouped } from '../report/sentences';
+import { grouped, settingsText } from '../report/sentences';
 import type { AskedComparison } from './command-line';
 import type { KnownRuns } from './known-runs';
 import type { Method } from './methods';
@@ -95,8 +95,3 @@ export function repeatTable(
     ['bootstrap', settingsText(bootstrap)],
   ]);
 }
-
-const settingsText = (values: object) =>
-  Object.entries(values)
-    .map(([name, value]) => `${name} ${value}`)
-    .join(', ');

@@ -1,5 +1,7 @@
 import type { TrainOptions } from '../delta/training-options';
+import { SELECTION_DEFAULTS } from '../heads/select';
 import type { Tune } from '../heads/tune';
+import { type Method, unitsOf } from './methods';
 import type { TrainingSize } from './split';
 
 /**
@@ -26,6 +28,22 @@ export interface ComparisonSettings {
   training: Omit<TrainOptions, 'lr' | 'seed' | 'device' | 'threads'>;
   /** Sequences for measuring and scoring heads. */
   samples: number;
+}
+
+/**
+ * First difference of two settings, in words; undefined if methods have the same results by both.
+ */
+export function settingsDifference(
+  before: ComparisonSettings,
+  now: ComparisonSettings,
+  methods: readonly Method[],
+): string | undefined {
+  if (unitsOf(methods, now.tune).has('neurons')) return differenceOf(before, now);
+  const whole = ({ size, ...settings }: ComparisonSettings) => ({
+    ...settings,
+    size: 'budget' in size ? size : { k: size.k ?? SELECTION_DEFAULTS.k },
+  });
+  return differenceOf(whole(before), whole(now));
 }
 
 /** First difference of two settings, in words; undefined if they agree. */

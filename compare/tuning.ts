@@ -132,8 +132,12 @@ export async function* testMethod(
   const started = performance.now();
   const delta = path.join(trainedFolder(out, record), 'delta');
   // The training's batch size may be small for reasons that do not hold for the test.
-  const { maxLength, precision } = training;
-  const options = { ...request.engine, batchSize: TRAIN_DEFAULTS.batchSize, maxLength, precision };
+  const { maxLength, longTexts, stride, precision } = training;
+  const options = {
+    ...request.engine,
+    batchSize: TRAIN_DEFAULTS.batchSize,
+    ...{ maxLength, longTexts, stride, precision },
+  };
   const test = { model, delta, data: inputs.rows.test, answers: true, options };
   const { rows, metrics, answers } = yield* progressOf(evaluate(test, signal, { engine }));
   const seconds = { ...record.seconds, test: (performance.now() - started) / 1000 };

@@ -75,7 +75,7 @@ class Spending {
     return {
       records: records.filter(({ contestant }) => !lost.has(contestant)),
       failed,
-      budget: { ...this.budget, rungs, notReached: [...unaffordable, ...notReached] },
+      budget: { ...this.budget, seeds: this.runs.request.seeds, rungs, notReached: [...unaffordable, ...notReached] },
     };
   }
 

@@ -17,7 +17,8 @@ export function byScore(scores: readonly number[], lowestFirst = false, tie = TI
   for (let start = 0; start < order.length; ) {
     let end = start + 1;
     while (end < order.length && keys[order[start]] - keys[order[end]] <= tie) end++;
-    result.push(...order.slice(start, end).sort((a, b) => a - b));
+    // One by one: more may tie than a call takes arguments.
+    for (const i of order.slice(start, end).sort((a, b) => a - b)) result.push(i);
     start = end;
   }
   return result;

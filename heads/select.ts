@@ -169,8 +169,8 @@ const maskedUnits = (tune: Tune, places: readonly { layer: number; number: numbe
     ? { heads: [], neurons: places.map(({ layer, number: index, score }) => ({ layer, index, score })) }
     : { heads: places.map(({ layer, number: head, score }) => ({ layer, head, score })) };
 
-/** A loop, because there may be more scores than a call takes arguments. */
-const largest = (scores: PerHead) => scores.flat().reduce((most, score) => Math.max(most, score), 0);
+/** Largest score. A loop, because there may be more of them than a call takes arguments. */
+export const largest = (scores: PerHead) => scores.flat().reduce((most, score) => Math.max(most, score), 0);
 
 /** Number of heads per layer whose stability an analysis reports for a selection. */
 export const topHeads = ({ k, tune }: Pick<SelectionOptions, 'k' | 'tune'>): number =>

@@ -1,6 +1,5 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { type DataSource, type Dataset, rowNumber } from '../data/dataset';
 import { problemNamed } from '../data/problem';
@@ -14,6 +13,7 @@ import { cancelled, failed, invalidPart, within } from '../foundation/errors';
 import { StageMeter } from '../foundation/progress';
 import { GrpcClient } from '../infra/grpc/client';
 import type { Credentials } from '../infra/grpc/credentials';
+import { patiently } from '../infra/grpc/patiently';
 import { entityOf } from '../proto/entity';
 import {
   type ClassifyRequestSchema,
@@ -22,7 +22,7 @@ import {
   InferenceService,
   type TextAnswer,
 } from '../proto/gen/hifi/v1/inference_pb';
-import { hifiErrorOf, RpcError, status } from '../proto/status';
+import { hifiErrorOf, RpcError } from '../proto/status';
 
 /** Rows to predict with a model of a running service. */
 export interface ServiceRequest {
@@ -112,14 +112,16 @@ async function rowsFrom(
 ): Promise<Called> {
   const to = Math.min(from + batchSize, dataset.rows);
   const given = words?.slice(from, to);
-  const { results } = await patiently(client, signal, {
+  const asked: MessageInitShape<typeof ClassifyRequestSchema> = {
     model: fs.existsSync(model) ? path.resolve(model) : model,
     ...(delta !== undefined && { deltas: [{ delta: deltaReference(delta) }] }),
     texts: texts.slice(from, to),
     ...(seconds && { secondTexts: seconds.slice(from, to) }),
     ...(given?.some((each) => each !== undefined) && { words: given.map((each = []) => ({ words: [...each] })) }),
     ...(maxLength !== undefined && { maxLength }),
-  });
+  };
+  const { classify } = InferenceService.method;
+  const { results } = await patiently(() => client.unary(classify, asked, { signal }), signal);
   const [answers] = results;
   if (answers?.rows.length !== to - from) {
     throw failed(`the service answered ${answers?.rows.length ?? 0} of ${to - from} texts`);
@@ -129,23 +131,6 @@ async function rowsFrom(
     return { row: rowNumber({ texts, ...dataset }, from + i), ...predictionOf(answers, answer, row) };
   });
   return { rows, version: answers.version };
-}
-
-/** Calls Classify, again whenever the service is busy. */
-async function patiently(
-  client: GrpcClient,
-  signal: AbortSignal,
-  request: MessageInitShape<typeof ClassifyRequestSchema>,
-) {
-  for (;;) {
-    try {
-      return await client.unary(InferenceService.method.classify, request, { signal });
-    } catch (thrown) {
-      const { retrySeconds } = thrown instanceof RpcError ? thrown.details : {};
-      if (retrySeconds === undefined || (thrown as RpcError).code !== status.RESOURCE_EXHAUSTED) throw thrown;
-      await delay(retrySeconds * 1000, undefined, { signal });
-    }
-  }
 }
 
 /** Prediction of a row, from the logits of the service or, of words, from its answer. */

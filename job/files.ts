@@ -128,6 +128,7 @@ const metricsSchema: z.ZodType<TrainMetrics> = object({
   peakRssBytes: count,
   seed: count,
   deviceUsed: oneOf(['cpu', 'cuda']),
+  precision: z.literal('bf16', '"bf16"').optional(),
   errorAnalysis: errorAnalysisRule.optional(),
   learningRate: object({
     lr: number,

@@ -9,7 +9,7 @@ import { codeHtml, figureHtml, htmlTable, type Section, wide } from './html';
 import { htmlPage } from './html-page';
 import { charts } from './page/charts';
 import { pageScript } from './page-script';
-import { columnFlags, commandText, fileFlags } from './shell';
+import { columnFlags, commandText, fileFlags, longTextFlags } from './shell';
 import { metricValue, signedValue } from './value-text';
 
 /** Request of an ablation as the user made it. */
@@ -94,7 +94,7 @@ function headsSection({ metric, tuned, drawn, last, strategy }: Ablation): Secti
 }
 
 function repeatSection({ model, bootstrap }: Ablation, asked: AskedAblation): Section {
-  const { batchSize, maxLength, longTexts, stride, device, threads, precision } = asked.options;
+  const { batchSize, maxLength, device, threads, precision } = asked.options;
   const command = commandText('npx hifi ablate', [
     ['model', asked.model],
     ['revision', asked.revision],
@@ -105,8 +105,7 @@ function repeatSection({ model, bootstrap }: Ablation, asked: AskedAblation): Se
     ['seed', bootstrap.seed],
     ['batch-size', batchSize],
     ['max-length', maxLength],
-    ['long-texts', longTexts],
-    ['stride', stride],
+    ...longTextFlags(asked.options),
     ['device', device],
     ['threads', threads],
     ['precision', precision],

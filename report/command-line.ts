@@ -1,5 +1,5 @@
 import type { ReportParts } from './parts';
-import { columnFlags, commandText, type Flag, fileFlags, labelFlags } from './shell';
+import { columnFlags, commandText, type Flag, fileFlags, labelFlags, longTextFlags } from './shell';
 
 /**
  * Command that repeats this result. It has every option, so other defaults do not change it. Where
@@ -35,7 +35,7 @@ export function commandLine(parts: ReportParts): string {
     const rate = metrics?.learningRate?.lr ?? lr;
     flags.push(['epochs', epochs], ['batch-size', batchSize], ['lr', rate], ['warmup', warmup]);
     flags.push(['weight-decay', weightDecay], ['early-stopping', earlyStopping]);
-    flags.push(...labelFlags(training), ['omit-texts', omitTexts], ['threads', threads]);
+    flags.push(...longTextFlags(training), ...labelFlags(training), ['omit-texts', omitTexts], ['threads', threads]);
     flags.push(['precision', precision]);
     flags.push(['device', metrics?.deviceUsed ?? training.device]);
   } else flags.push(['device', heads.deviceUsed]);

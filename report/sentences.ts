@@ -122,3 +122,11 @@ function median(values: readonly number[]): number {
 }
 
 const range = (values: readonly number[]) => `${Math.min(...values).toFixed(2)} to ${Math.max(...values).toFixed(2)}`;
+
+/** Options with their values: `epochs 5, lr 0.001`. */
+export const settingsText = (values: object): string =>
+  Object.entries(values)
+    .map(([name, value]) => `${name} ${isTable(value) ? JSON.stringify(value) : value}`)
+    .join(', ');
+
+const isTable = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value);

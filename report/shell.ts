@@ -36,6 +36,12 @@ export const labelFlags = ({ classWeights, labelSmoothing, threshold }: Partial<
   ['threshold', threshold],
 ];
 
+/** Flags for rows with more tokens than a model reads. */
+export const longTextFlags = ({ longTexts, stride }: Pick<Partial<TrainOptions>, 'longTexts' | 'stride'>): Flag[] => [
+  ['long-texts', longTexts],
+  ['stride', stride],
+];
+
 /** Flags for a file's columns. @param known task, if the rows do not name it */
 export function columnFlags(source: Omit<DataSource, 'path'>, known?: string): Flag[] {
   const { task, textColumns, labelColumn, labelColumns, labelSeparator, format, delimiter } = source;

@@ -8,7 +8,7 @@ import { costFormulas, costs } from './costs';
 import { escapeXml } from './draw/theme';
 import { type Cell, htmlTable } from './html';
 import type { ReportParts } from './parts';
-import { grouped } from './sentences';
+import { grouped, settingsText } from './sentences';
 
 /** Number of listed heads per layer. */
 const TOP = 4;
@@ -121,23 +121,19 @@ export function repeatTable(
   mask?: Mask,
   training?: TrainOptions,
 ): string {
-  const settings = (values: object) =>
-    Object.entries(values)
-      .map(([name, value]) => `${name} ${value}`)
-      .join(', ');
   const rows: Cell[][] = [
     ['model', `${model.name} (${model.architecture})`],
     ['model SHA-256', model.sha256],
     ['data', `${data.path}, ${grouped(data.rows)} rows`],
     ['data SHA-256', data.sha256],
-    ['analysis', settings(options)],
+    ['analysis', settingsText(options)],
     ['PageRank', `${iterations} rounds`],
   ];
   if (mask) {
     const { strategy, k, budget, tune } = mask;
-    rows.push(['selection', settings({ strategy, ...(budget === undefined ? { k } : { budget }), tune })]);
+    rows.push(['selection', settingsText({ strategy, ...(budget === undefined ? { k } : { budget }), tune })]);
   }
-  if (training) rows.push(['training', settings(training)]);
+  if (training) rows.push(['training', settingsText(training)]);
   return htmlTable(rows);
 }
 

@@ -56,3 +56,10 @@ test('needs the methods of the scale', () => {
     `${folder} has no runs of none`,
   );
 });
+
+test('needs the same seeds of every method and task', () => {
+  const short = task('accuracy', { none: [0.5, 0.6], full: [0.9, 0.8], hifi: [0.7] });
+  expect(() => acrossTasks([short])).toThrow(`${folder} does not have seeds 0, 1 of hifi`);
+  const others = { ...tasks[1], results: { ...tasks[1].results, seeds: [0, 2] } };
+  expect(() => acrossTasks([tasks[0], others])).toThrow(`${folder} does not have seeds 0, 1 of `);
+});

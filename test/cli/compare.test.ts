@@ -276,6 +276,13 @@ test('tags of words are compared by F1 of entities; logistic regression has no p
   expect({ metric, counts }).toEqual({ metric: 'f1', counts: { train: 24, dev: 12, test: 24 } });
   // 9 tags with 45 weights and a bias each.
   expect(standings.map(({ taskHeadParameters }) => taskHeadParameters)).toEqual([9 * 46, 9 * 46]);
+  // The same trainings, but the words of the test behind 8 tokens are cut or read in windows.
+  const answers = ['cut', 'windows'].map((longTexts) => {
+    const out = ['--out', at(longTexts), '--max-length', '8', '--stride', '2', '--long-texts', longTexts];
+    expect(hifi(...command, ...out, '--strategies', 'none').status).toBe(0);
+    return read<RowAnswers>(longTexts, 'predictions', 'none-seed0-lr0.001.json').predicted;
+  });
+  expect(answers[1]).not.toEqual(answers[0]);
   const refused = hifi(...command, '--strategies', 'logistic,none');
   expect([refused.status, refused.stderr.trimEnd().split('\n').at(-1)]).toEqual([
     2,

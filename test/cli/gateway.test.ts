@@ -103,6 +103,8 @@ test('a run at a gateway leaves the same results as a local run', async () => {
 
   // Another option starts another job, and the record of a local job no longer lists its results.
   fs.copyFileSync(path.join(here, 'state', 'job.json'), path.join(there, 'state', 'job.json'));
+  const ofAnother = path.join(there, 'checkpoint', 'merges.txt');
+  fs.writeFileSync(ofAnother, 'a tokenizer of an earlier model\n');
   const other = await hifi(...RUN, ...gateway, '--lr', '2e-3', '--out', there, '--resume', '--json');
   expect([other.status, other.stderr]).toEqual([
     0,
@@ -111,6 +113,7 @@ test('a run at a gateway leaves the same results as a local run', async () => {
     ),
   ]);
   expect(JSON.parse(other.stdout).jobId).not.toBe(result.jobId);
+  expect(fs.existsSync(ofAnother)).toBe(false);
   const record = JSON.parse(fs.readFileSync(path.join(there, 'state', 'job.json'), 'utf8'));
   expect(Object.keys(record)).toEqual(['training']);
   const shown = await hifi('jobs', 'show', result.jobId, ...gateway, '--json');

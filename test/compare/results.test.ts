@@ -6,7 +6,7 @@ import { answersTable } from '../../compare/html-tables';
 import { knownRuns } from '../../compare/known-runs';
 import { costsOf } from '../../compare/run-costs';
 import { type RunRecord, rungFolder, writeRun } from '../../compare/run-record';
-import { type ComparisonSettings, differenceOf } from '../../compare/settings';
+import { type ComparisonSettings, differenceOf, settingsDifference } from '../../compare/settings';
 import { summarise } from '../../compare/summary';
 import { columnsOf, csvOf, markdownOf } from '../../compare/tables';
 import { svgFile } from '../../report/draw/theme';
@@ -91,7 +91,7 @@ test('within a budget, methods have the first seeds, and table, page and command
   ];
   const notReached = [{ contestant: 'full' as const, lr: 1e-3 }];
   const rungs = [{ epochs: 1, kept: [judged], dropped, noTime, notReached }];
-  const budget = { minutes: 5, reference: 'random' as const, rungs, notReached: left };
+  const budget = { minutes: 5, reference: 'random' as const, seeds: [0, 1, 2, 3], rungs, notReached: left };
   const within = { ...summarise(settings, cut, 'random'), budget };
   const hifi = within.standings.find(({ contestant }) => contestant === 'hifi')!;
   // Only the first seed is common: 0.2 and 0.1.
@@ -108,7 +108,7 @@ test('within a budget, methods have the first seeds, and table, page and command
   expect(page).toContain('not reached with all epochs: hifi at 0.001 seed 1, seed 2.');
   expect(page.replace(/<script>[\s\S]*/, '')).not.toMatch(/NaN|Infinity|undefined|\[object|null/);
   expect(comparisonCommand(within, asked).replaceAll(/ \\\n */g, ' ')).toMatch(
-    /--strategies random,hifi,logistic,bottom,setfit,full --seeds 3 --reference random --minutes 5 /,
+    /--strategies random,hifi,logistic,bottom,setfit,full --seeds 4 --reference random --minutes 5 /,
   );
 });
 
@@ -125,7 +125,7 @@ test('the seconds from nothing have all trainings of the first seed, those of th
     [1e-2, 12],
   ])
     writeRun(rungFolder(out, 1), trained(lr, seconds));
-  const budget = { minutes: 5, reference: 'hifi' as const, notReached: [] };
+  const budget = { minutes: 5, reference: 'hifi' as const, seeds: [0], notReached: [] };
   const rung = { kept: [], dropped: [], noTime: [], notReached: [] };
   const rungs = [
     { epochs: 1, ...rung },
@@ -163,6 +163,16 @@ test('the chart names every method and has its own colours and background', () =
   expect(svg).toContain('<rect width="100%" height="100%" fill="');
   expect(svg).not.toContain('var(--');
   expect(svg).not.toMatch(/NaN|undefined|https?:(?!\/\/www\.w3\.org)/);
+});
+
+test('heads by default are 3 of a layer, neurons are not', () => {
+  const [given, byDefault] = [{ k: 3 }, {}].map((size) => ({ ...settings, size }));
+  expect(settingsDifference(given, byDefault, ['hifi', 'logistic'])).toBeUndefined();
+  expect(settingsDifference(byDefault, given, ['hifi'])).toBeUndefined();
+  const message = 'size.k was 3 and is not given';
+  expect(settingsDifference(given, byDefault, ['hifi', 'random:neurons'])).toBe(message);
+  expect(settingsDifference(settings, byDefault, ['hifi'])).toBe('size.k was 2 and is 3');
+  expect(settingsDifference({ ...settings, size: { budget: 0.1 } }, byDefault, ['hifi'])).toMatch(/^size\./);
 });
 
 test('the first difference of two settings is named', () => {

@@ -7,6 +7,10 @@ describe('byScore', () => {
     expect(byScore([0.5, 0.5 - 0.9e-8, 0.4], true)).toEqual([2, 0, 1]);
   });
 
+  it('sorts more equal scores than a call takes arguments', () => {
+    expect(byScore(new Array(200_000).fill(0)).slice(-1)).toEqual([199_999]);
+  });
+
   it('reads a chain of near ties from the top', () => {
     // 0 and 2 tie with 1 but not with each other: the best, 0, gathers 1; 2 comes after.
     const chain = [1, 1 - 0.8e-8, 1 - 1.6e-8];

@@ -36,7 +36,9 @@ test('each result is read back unchanged', () => {
   expect(readHeads(same(sampleReport(1, 1)))).toEqual(sampleReport(1, 1));
   expect(readScores(same(sampleScores()))).toEqual(sampleScores());
   expect(readMask(same(sampleMask()))).toEqual(sampleMask());
-  expect(readMetrics(same(sampleMetrics()))).toEqual(sampleMetrics());
+  for (const metrics of [sampleMetrics(), { ...sampleMetrics(), precision: 'bf16' as const }]) {
+    expect(readMetrics(same(metrics))).toEqual(metrics);
+  }
 });
 
 test.each<[string, Parameters<typeof spoiled>[2]]>([

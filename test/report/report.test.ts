@@ -263,6 +263,8 @@ test('the command line has every option', () => {
   );
   const bf16 = commandLine({ ...whole, training: { ...whole.training!, precision: 'bf16' } });
   expect(bf16.replaceAll(/ \\\n */g, ' ')).toContain(' --precision bf16 --device cpu ');
+  const windows = commandLine({ ...whole, training: { ...whole.training!, longTexts: 'windows', stride: 32 } });
+  expect(windows.replaceAll(/ \\\n */g, ' ')).toContain(' --long-texts windows --stride 32 ');
   const { k: _, ...mask } = sampleMask();
   const budget = commandLine({ ...whole, mask: { ...mask, budget: 0.04 } });
   expect(budget).toContain('--budget 0.04');
