@@ -5,6 +5,7 @@ import { GrpcClient } from '../infra/grpc/client';
 import { Parts } from '../infra/parts';
 import { lockFor } from '../infra/process-lock';
 import type { Served, ServedName, ServePart, ServeSettings } from '../infra/service/settings';
+import { hideFolders } from '../proto/status';
 
 type Serve = (settings: ServePart, parts: Parts) => Promise<Served>;
 
@@ -28,7 +29,8 @@ export function loadService(name: ServedName): Serve {
  *   bind that is not guarded; FAILED for a port that is in use
  */
 export async function serve(settings: ServeSettings): Promise<{ served: Served; stop(): Promise<void> }> {
-  const { name, stateDir, peers } = settings;
+  const { name, stateDir, dataRoots, peers } = settings;
+  hideFolders([stateDir, ...dataRoots].flatMap((folder) => [path.resolve(folder), realOf(folder)]));
   const { started, end } = await Parts.start((parts) => {
     ownFolder(stateDir);
     // The lock comes before anything that another process may own: socket, jobs, runs.
@@ -40,6 +42,9 @@ export async function serve(settings: ServeSettings): Promise<{ served: Served; 
   });
   return { served: started, stop: end };
 }
+
+/** Path of a folder with its links followed, as far as it exists. */
+const realOf = (folder: string) => (fs.existsSync(folder) ? fs.realpathSync(folder) : path.resolve(folder));
 
 function clientOf(address: string, { credentials }: ServeSettings, parts: Parts): GrpcClient {
   const client = new GrpcClient(address, credentials);

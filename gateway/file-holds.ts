@@ -1,5 +1,6 @@
 import type { StoredFile } from '../foundation/stored-file';
 import type { ArtifactStore } from '../infra/artifacts/store';
+import { removalOf } from './removal';
 import type { JobStore } from './store';
 
 /**
@@ -17,6 +18,8 @@ export class FileHolds {
   /** Holds a file. @returns true if it exists */
   async hold(sha256: string): Promise<boolean> {
     if (!this.held.has(sha256)) this.held.set(sha256, this.store.hold(sha256));
+    // A removal that began before the hold still takes the file away.
+    await removalOf(sha256, this.artifacts);
     return this.artifacts.has(sha256);
   }
 

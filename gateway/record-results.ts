@@ -24,15 +24,20 @@ export class RecordPlace implements JobPlace {
     private readonly holds: FileHolds,
   ) {}
 
-  /** Opens the results of a record: those whose files are stored and undamaged. */
+  /**
+   * Opens the results of a record: those whose files are all stored and undamaged. A training has a
+   * delta beside its metrics.
+   */
   static async open(
     { artifacts }: Pick<JobRecord, 'artifacts'>,
     store: ArtifactStore,
     holds: FileHolds,
   ): Promise<RecordPlace> {
     const place = new RecordPlace(store, holds);
-    for (const artifact of artifacts)
-      if (await store.isWhole(artifact.sha256)) place.files.set(artifact.name, artifact);
+    const lost = new Set<string>();
+    for (const { name, sha256 } of artifacts) if (!(await store.isWhole(sha256))) lost.add(resultOf(name));
+    if (lost.has('delta')) lost.add('metrics.json');
+    for (const artifact of artifacts) if (!lost.has(resultOf(artifact.name))) place.files.set(artifact.name, artifact);
     return place;
   }
 
@@ -88,5 +93,8 @@ export class RecordPlace implements JobPlace {
     return this.files.get(name);
   }
 }
+
+/** File or folder of results to which a file belongs. */
+const resultOf = (name: string) => name.split('/')[0];
 
 const isOf = (name: string, result: string) => name === result || name.startsWith(`${result}/`);

@@ -3,6 +3,7 @@ import { HifiError } from '../foundation/errors';
 import type { RunStore } from '../infra/artifacts/run-store';
 import type { ArtifactStore } from '../infra/artifacts/store';
 import { hasEnded } from './record';
+import { removeIfUnused } from './removal';
 import { isJobId, type JobStore } from './store';
 
 /** Retention of an ended job and of its events on NATS, in milliseconds: thirty days. */
@@ -30,7 +31,7 @@ export async function deleteJob(id: string, store: JobStore, artifacts: Artifact
  */
 export async function removeUnused(files: Iterable<string>, store: JobStore, artifacts: ArtifactStore): Promise<void> {
   if (store.shared) return;
-  for (const sha256 of files) if (!(await store.uses(sha256))) await artifacts.remove(sha256);
+  for (const sha256 of files) await removeIfUnused(sha256, store, artifacts);
 }
 
 /** Stores that a sweep cleans up. */
@@ -50,7 +51,7 @@ export async function sweep({ store, artifacts, runs }: Swept, now: number): Pro
   let seen = 0;
   for await (const { sha256, time } of artifacts.list()) {
     if (++seen % FILES_A_TURN === 0) await setImmediate();
-    if (now - time > FILE_MS && !(await store.uses(sha256))) await artifacts.remove(sha256);
+    if (now - time > FILE_MS) await removeIfUnused(sha256, store, artifacts);
   }
   await artifacts.dropParts(now - FILE_MS);
   // A trainer that was paused may have written for a job that has ended since.

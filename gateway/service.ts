@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { toBinary } from '@bufbuild/protobuf';
+import { clone, toBinary } from '@bufbuild/protobuf';
 import { checkColumns } from '../data/read';
 import { HifiError, invalidValue, shown, within } from '../foundation/errors';
 import { follow } from '../foundation/follow';
@@ -98,7 +98,7 @@ export function gatewayService(parts: GatewayParts): Implementation<typeof Gatew
         throw invalidValue({ field: 'request_id', value: shown(requestId), expected });
       }
       if (!spec) throw noSpec();
-      const specHash = sha256Of(toBinary(JobSpecSchema, spec));
+      const specHash = hashOf(spec);
       const refuse = refusals(requestId);
       // An accepted job is not checked again.
       const accepted = await store.accepted(requestId);
@@ -109,8 +109,10 @@ export function gatewayService(parts: GatewayParts): Implementation<typeof Gatew
       const holds = new FileHolds(store, artifacts);
       const written: string[] = [];
       try {
-        for (const field of DATASETS)
-          if (spec[field]?.source.case === 'artifact') await holds.hold(spec[field].source.value);
+        for (const field of DATASETS) {
+          const source = spec[field]?.source;
+          if (source?.case === 'artifact') await within(`spec.${field}.artifact`, () => holds.hold(source.value));
+        }
         await check(spec, signal);
         const stored = await storedSpec(spec, async (text) => {
           const file = await holds.addText(text);
@@ -186,6 +188,14 @@ export function gatewayService(parts: GatewayParts): Implementation<typeof Gatew
       return estimateMessage(await follow(events, () => {}));
     },
   };
+}
+
+/** SHA-256 of a specification. A map's entries come in any order. */
+function hashOf(spec: SpecMessage): string {
+  const labelWeights = Object.entries(spec.training?.labelWeights ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+  const sorted = clone(JobSpecSchema, spec);
+  if (sorted.training) sorted.training.labelWeights = Object.fromEntries(labelWeights);
+  return sha256Of(toBinary(JobSpecSchema, sorted));
 }
 
 const noSpec = () => invalidValue({ field: 'spec', value: 'missing', expected: 'what is to be done' });

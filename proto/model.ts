@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import { invalidValue } from '../foundation/errors';
+import { invalidValue, unsupported } from '../foundation/errors';
 import type { HeadParameters, LayerParameters, ReportModel } from '../heads/head-report';
 import {
   type HeadParameters as HeadParametersMessage,
@@ -12,9 +12,23 @@ import { present } from './matrix';
 /** Shape of a model; messages carry it beside the model's identity. */
 export type ModelShape = Pick<ReportModel, 'layers' | 'heads' | 'headDim'>;
 
+/** @throws HifiError UNSUPPORTED as {@link countedParameters} */
 export function modelMessage(model: ReportModel): ModelIdentity {
   const { layers: _layers, heads: _heads, headDim: _headDim, ...identity } = model;
-  return create(ModelIdentitySchema, identity);
+  return create(ModelIdentitySchema, { ...identity, parameters: countedParameters(model) });
+}
+
+/** Most parameters that a message can count. */
+const MOST_PARAMETERS = 2 ** 32 - 1;
+
+/**
+ * Parameters of a model, for a message.
+ *
+ * @throws HifiError UNSUPPORTED if there are more than a message can count
+ */
+export function countedParameters({ name, parameters }: Pick<ReportModel, 'name' | 'parameters'>): number {
+  if (parameters <= MOST_PARAMETERS) return parameters;
+  throw unsupported(`${name} has ${parameters} parameters; the services take models of up to ${MOST_PARAMETERS}`);
 }
 
 /** Converts a model's identity and shape. @throws HifiError INVALID_INPUT if a part is missing */

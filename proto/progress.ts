@@ -2,9 +2,24 @@ import { create } from '@bufbuild/protobuf';
 import type { StageProgress } from '../foundation/progress';
 import { type Progress, ProgressSchema } from './gen/hifi/v1/progress_pb';
 
-/** Converts progress to its message. The tokens are only for the process that runs the engine. */
+/** Most units that a message can count. */
+const MOST_UNITS = 2 ** 32 - 1;
+/** Bytes of the unit for more. */
+const MEGABYTE = 1e6;
+
+/**
+ * Converts progress to its message; more bytes than it can count become megabytes. The tokens are
+ * only for the process that runs the engine.
+ */
 export function progressMessage({ kind: _kind, tokens: _tokens, ...progress }: StageProgress): Progress {
-  return create(ProgressSchema, progress);
+  const { done, total, unit, rate } = progress;
+  if (total <= MOST_UNITS || unit !== 'bytes') return create(ProgressSchema, progress);
+  const inMegabytes = { done: Math.floor(done / MEGABYTE), total: Math.ceil(total / MEGABYTE), unit: 'MB' };
+  return create(ProgressSchema, {
+    ...progress,
+    ...inMegabytes,
+    ...(rate !== undefined && { rate: rate / MEGABYTE }),
+  });
 }
 
 export function progressOf({ stage, done = 0, total = 1, unit, ...measured }: Progress): StageProgress {

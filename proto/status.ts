@@ -1,3 +1,4 @@
+import * as path from 'node:path';
 import { create, type DescMessage, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { type Any, AnySchema, anyPack, anyUnpack } from '@bufbuild/protobuf/wkt';
 import {
@@ -102,11 +103,25 @@ export function rpcErrorOf(thrown: unknown): RpcError {
   return new RpcError(code, reason, message, { violations, retrySeconds, cause: thrown });
 }
 
+/** Folders of this machine that a service uses, longest first. */
+let hidden: string[] = [];
+
+/** Names folders that no message may show, whatever characters are in their names. */
+export function hideFolders(folders: readonly string[]): void {
+  const all = folders.filter((folder) => /[^\w/.-]/.test(folder));
+  hidden = [...new Set([...hidden, ...all])].sort((a, b) => b.length - a.length);
+}
+
 /**
  * Removes this machine's folders from a message: each absolute path is shortened to its last part.
  */
 export const withoutPaths = (message: string) =>
-  message.replace(/(?<![\w.~/:])(?:file:\/\/)?\/(?:[^\s/:,;'"()]+\/)+([^\s/:,;'"()]*)/g, '$1');
+  hidden
+    .reduce((text, folder) => text.replaceAll(folder, plain(folder)), message)
+    .replace(/(?<![\w.~/:])(?:file:\/\/)?\/(?:[^\s/:,;'"()]+\/)+([^\s/:,;'"()]*)/g, '$1');
+
+/** Path that the pattern above matches, with the folder's name as far as it can be a part of one. */
+const plain = (folder: string) => `/-/${path.basename(folder).replaceAll(/[^\w.-]/g, '_')}`;
 
 /** Status in the form that grpc-js sends. */
 export type SentStatus = Parameters<ServerInterceptingCallInterface['sendStatus']>[0];

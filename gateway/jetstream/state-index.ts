@@ -25,19 +25,26 @@ export class StateIndex {
   private queued = 0;
   private openJobs = 0;
 
-  /** Applies a message of a `state` subject; an older one than that of the entry is ignored. */
-  take(message: Stored): void {
+  /**
+   * Applies a message of a `state` subject; an older one than that of the entry is ignored.
+   *
+   * @returns true if the job's state has changed
+   */
+  take(message: Stored): boolean {
     const { event, time } = eventOf(fromJsonString(JobEventSchema, message.string()));
-    if (event.kind === 'state') this.set(jobIn(message.subject), { state: event.state, time, seq: message.seq });
+    if (event.kind !== 'state') return false;
+    return this.set(jobIn(message.subject), { state: event.state, time, seq: message.seq });
   }
 
-  set(id: string, entry: Entry): void {
+  /** @returns true if the job's state has changed */
+  set(id: string, entry: Entry): boolean {
     const before = this.entries.get(id);
-    if (before && before.seq >= entry.seq) return;
+    if (before && before.seq >= entry.seq) return false;
     if (!before) this.sorted.splice(this.position(id), 0, id);
     this.count(before, -1);
     this.count(entry, 1);
     this.entries.set(id, entry);
+    return true;
   }
 
   remove(id: string): void {

@@ -206,8 +206,8 @@ export class JetStreamStore implements JobStore {
     const { record, files } = await this.job(id);
     await this.queue.remove(id);
     // The job is the last, so that an interrupted deletion can be repeated.
-    const others = [requestSubject(record.requestId), ...[...files].map((sha256) => fileSubject(sha256, id))];
-    for (const filter of [...others, jobSubjects(id)]) {
+    await this.forgetRequest(record);
+    for (const filter of [...[...files].map((sha256) => fileSubject(sha256, id)), jobSubjects(id)]) {
       await this.sessions.use(async ({ manager }) => {
         await manager.streams.purge(EVENT_STREAM, { filter });
       });
@@ -215,6 +215,15 @@ export class JetStreamStore implements JobStore {
     this.forget(id);
     this.notify(id);
     return new Set(files);
+  }
+
+  /** Removes the request id of a job, unless it already names a newer job. */
+  private async forgetRequest({ id, requestId }: JobRecord): Promise<void> {
+    await this.sessions.use(async (session) => {
+      const request = await session.last(requestSubject(requestId));
+      if (request && (JSON.parse(request.string()) as Accepted).id === id)
+        await session.delete(EVENT_STREAM, request.seq);
+    });
   }
 
   claim(signal: AbortSignal): Promise<Claim | undefined> {
@@ -355,7 +364,7 @@ export class JetStreamStore implements JobStore {
   private enter(message: JsMsg): void {
     this.seen = Math.max(this.seen, message.seq);
     // The stream may have events that another gateway's outbox published: they have no writer.
-    if (writerOf(message.headers)) this.index.take(message);
+    if (writerOf(message.headers) && this.index.take(message)) this.notify(jobIn(message.subject));
   }
 
   private hear({ subject, headers, seq }: JsMsg): void {

@@ -10,7 +10,8 @@ import type { ClassifyOverHttp } from '../../infra/http/classify';
 import { HttpServer, pathOf, sendLine } from '../../infra/http/http-server';
 import type { Logger } from '../../infra/log';
 import { GRACE_MS } from '../../infra/service/service-server';
-import { type RpcError, status } from '../../proto/status';
+import { httpStatusOf } from '../../proto/http-status';
+import { type RpcError, rpcErrorOf, status } from '../../proto/status';
 import { eventJson, jobJson } from '../job-message';
 import { deltaJson } from '../registry/delta-message';
 import { reachedVersions } from '../registry/named-delta';
@@ -35,6 +36,8 @@ const MOST_JOBS = 100;
 const MOST_NAMES = 100;
 /** Mark of the registered deltas among the ids of changed jobs. */
 const DELTAS = '';
+/** Pause before changes are sent again that a store away has held up, in milliseconds. */
+const AWAY_MS = 1000;
 const COOKIE = 'hifi-session';
 /** Largest request body that is read, in bytes: a token. */
 const MOST_BODY = 4096;
@@ -178,12 +181,10 @@ export class LiveServer {
         // The loop also reaches items that are added during it.
         for (const id of changed) {
           changed.delete(id);
-          if (id === DELTAS) {
-            await stream.send('deltas', null);
-            continue;
-          }
-          const job = await this.listed(id);
-          await (job === undefined ? stream.send('gone', id) : stream.send('job', job));
+          await this.sendChange(id, stream).catch((error) => {
+            changed.add(id);
+            throw error;
+          });
         }
       } finally {
         sending = false;
@@ -191,13 +192,22 @@ export class LiveServer {
     };
     const change = (id: string) => {
       changed.add(id);
-      // The reader has left: the end of the stream removes this listener.
-      send().catch(() => {});
+      send().catch(again);
+    };
+    /** Tries again while the store is away. If the reader has left, the stream's end stops all. */
+    const again = () => {
+      if (!stream.signal.aborted) setTimeout(() => send().catch(again), AWAY_MS).unref();
     };
     const stops = [store.onChange(change), store.deltas.onChange(() => change(DELTAS))];
     response.once('close', () => {
       for (const stop of stops) stop();
     });
+  }
+
+  private async sendChange(id: string, stream: EventStream): Promise<void> {
+    if (id === DELTAS) return stream.send('deltas', null);
+    const job = await this.listed(id);
+    await (job === undefined ? stream.send('gone', id) : stream.send('job', job));
   }
 
   /** Sends a job's past events, then new ones. */
@@ -219,6 +229,9 @@ export class LiveServer {
     const { artifacts: stored } = await store.get(id);
     const found = stored.find((artifact) => artifact.name === name);
     if (!found) return sendLine(response, 404, `job ${id} has no ${name}`);
+    const bytes = artifacts.read(found.sha256, 0, 1 << 18);
+    // A lost file is reported before the response begins.
+    const first = await bytes.next();
     const type = TYPES[name.split('.').at(-1) as string];
     response.setHeader('content-type', type ?? 'application/octet-stream');
     response.setHeader('content-length', found.sizeBytes);
@@ -227,25 +240,25 @@ export class LiveServer {
     response.setHeader('content-security-policy', 'sandbox allow-scripts allow-downloads');
     cutIdleReader(response);
     try {
-      await pipeline(Readable.from(artifacts.read(found.sha256, 0, 1 << 18)), response);
+      await pipeline(Readable.from(continued(first, bytes)), response);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error; // otherwise the reader has left
     }
   }
 
   private fail(response: http.ServerResponse, thrown: unknown): void {
-    const error = HifiError.from(thrown);
-    if (error.code === 'NOT_FOUND') {
-      sendLine(response, 404, error.message);
-      return;
-    }
-    if (error.code === 'DISK_FULL') {
-      sendLine(response, 507, error.message);
-      return;
-    }
-    this.parts.log.error({ err: thrown }, 'the live page failed');
-    sendLine(response, 500, 'internal error; the service has logged it');
+    const error = rpcErrorOf(thrown);
+    const isFull = thrown instanceof HifiError && thrown.code === 'DISK_FULL';
+    const code = isFull ? 507 : httpStatusOf(error);
+    if (code === 500) this.parts.log.error({ err: thrown }, 'the live page failed');
+    sendLine(response, code, code === 500 ? 'internal error; the service has logged it' : error.message);
   }
+}
+
+/** Bytes whose first part has been read. */
+async function* continued(first: IteratorResult<Buffer, unknown>, rest: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  if (!first.done) yield first.value;
+  yield* rest;
 }
 
 /** Decodes a path's escapes; undefined if they are invalid. */

@@ -40,12 +40,22 @@ export class DataRoots {
     return rank('found') ?? rank('missing') ?? { kind: 'outside' };
   }
 
-  /** Returns true if all files of a folder are below a root, links followed. */
+  /** Returns true if all readable files of a folder are below a root, links followed. */
   holds(folder: string): boolean {
-    return fs.readdirSync(folder, { withFileTypes: true }).every((entry) => {
+    return this.holdsAll(folder, new Set());
+  }
+
+  /** @param seen folders that were looked into: links may lead in a circle */
+  private holdsAll(folder: string, seen: Set<string>): boolean {
+    if (seen.has(folder)) return true;
+    seen.add(folder);
+    return readableEntries(folder).every((entry) => {
       const file = path.join(folder, entry.name);
-      if (entry.isDirectory()) return this.holds(file);
-      return !entry.isSymbolicLink() || this.at(file).kind !== 'outside';
+      if (entry.isDirectory()) return this.holdsAll(file, seen);
+      if (!entry.isSymbolicLink()) return true;
+      const located = this.at(file);
+      if (located.kind !== 'found') return located.kind === 'missing';
+      return !fs.statSync(located.path).isDirectory() || this.holdsAll(located.path, seen);
     });
   }
 
@@ -74,6 +84,16 @@ export class DataRoots {
 
   private isWithin(real: string): boolean {
     return this.roots.some((root) => isBelow(real, root.real));
+  }
+}
+
+/** Entries of a folder; none if this user may not read it, since then no file in it is read. */
+function readableEntries(folder: string): fs.Dirent[] {
+  try {
+    return fs.readdirSync(folder, { withFileTypes: true });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EACCES') return [];
+    throw error;
   }
 }
 

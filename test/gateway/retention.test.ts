@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { FileHolds } from '../../gateway/file-holds';
 import { LmdbStore } from '../../gateway/lmdb-store';
 import { deleteJob, sweep } from '../../gateway/retention';
 import { FolderObjects } from '../../infra/artifacts/folder-objects';
@@ -49,6 +50,27 @@ test('deleting a job deletes its files, except those of another job', async () =
   await deleteJob(first, store, artifacts);
   await expect(store.get(first)).rejects.toThrow(/no job/);
   expect(await stored(own, shared, rows)).toEqual([false, true, false]);
+});
+
+test('a file that is being removed is not there for who holds it meanwhile', async () => {
+  const file = await addFile('rows');
+  const id = await job('removed', [file], { ended: true });
+  /** A store whose removals take time, as those of S3 do. */
+  class SlowArtifacts extends FolderArtifacts {
+    override async remove(sha256: string): Promise<void> {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      await super.remove(sha256);
+    }
+  }
+  const slow = new SlowArtifacts(path.join(folder, 'artifacts'));
+  const holds = new FileHolds(store, slow);
+  const deleted = deleteJob(id, store, slow);
+  await new Promise((resolve) => setTimeout(resolve, 25));
+  const held = await holds.hold(file);
+  expect(await slow.has(file)).toBe(held);
+  await deleted;
+  expect(await slow.has(file)).toBe(held);
+  holds.release();
 });
 
 test('a sweep deletes jobs thirty days after their end, and unused files and unfinished uploads after a day', async () => {

@@ -112,6 +112,20 @@ test('inline rows become a file of the job; the client sees the original spec', 
   expect(await files()).toEqual([]);
 });
 
+test('the entries of a map may come in any order', async () => {
+  const weighted = (names: string[]) => ({
+    ...spec(inline('one')),
+    training: { labelWeights: Object.fromEntries(names.map((name) => [name, name.length])) },
+  });
+  const { jobId } = await made(weighted(['neg', 'positive']), 'weights');
+  expect(await made(weighted(['positive', 'neg']), 'weights')).toMatchObject({ jobId });
+});
+
+test('a wrong artifact is named by its field', async () => {
+  const error = made(spec({ source: { case: 'artifact', value: 'abc' }, textColumns: ['text'] }));
+  await expect(error).rejects.toMatchObject({ details: { violations: [{ field: 'spec.train.artifact' }] } });
+});
+
 test('a refused job leaves no rows', async () => {
   await expect(made(spec(inline('one'), 'unknown'))).rejects.toMatchObject({ code: status.INVALID_ARGUMENT });
   for (let i = 0; i < WAITING; i++) await made(spec(inline('shared')));

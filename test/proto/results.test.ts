@@ -27,6 +27,14 @@ import { sampleScores } from '../job/sample-results';
 import { crossed } from './crossing';
 import { errorAnalyses } from './drawn-errors';
 
+test('bytes beyond what a message can count become megabytes', () => {
+  const bytes = { kind: 'progress' as const, stage: 'download', done: 4_294_967_296, unit: 'bytes' };
+  const sent = crossed(ProgressSchema, progressMessage({ ...bytes, total: 8_044_982_000, rate: 2e6 }));
+  expect(progressOf(sent)).toEqual({ ...bytes, done: 4294, total: 8045, unit: 'MB', rate: 2 });
+  const most = { ...bytes, done: 1, total: 2 ** 32 - 1 };
+  expect(progressOf(crossed(ProgressSchema, progressMessage(most)))).toEqual(most);
+});
+
 const number = fc.double({ noNaN: true, noDefaultInfinity: true });
 const count = fc.integer({ min: 0, max: 2 ** 32 - 1 });
 const text = fc.string({ unit: 'grapheme' });

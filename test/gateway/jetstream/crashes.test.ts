@@ -127,6 +127,21 @@ test('a deletion that was interrupted between any two writes can be repeated', a
   );
 });
 
+test('a repeated deletion leaves a newer job with the same request id', async () => {
+  const account = 0;
+  await struck(account, Number.POSITIVE_INFINITY, createAndDrive);
+  await struck(account, 1, remove); // its first write removes the request id
+  await undisturbed(account, async (store) => {
+    const [older] = await all(store.list());
+    const newer = await created(store, 'crash');
+    expect(newer).not.toBe(older.id);
+    await store.delete(older.id);
+    expect((await store.accepted('crash'))?.id).toBe(newer);
+    await store.delete(newer);
+    expect(await store.accepted('crash')).toBeUndefined();
+  });
+});
+
 test('a server that restarts delivers an open job again, after later ones have left the queue', async () => {
   const server = await startNats({ jetstream: true });
   try {

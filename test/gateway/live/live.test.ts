@@ -249,6 +249,15 @@ test("a missing file is a 404, and no name leaves the server's files", async () 
   const [{ name }] = jobs[0].artifacts ?? [{ name: 'heads.json' }];
   expect(await at(`/jobs/${jobs[0].jobId}/${name}`)).toBe(200);
   expect(service.log).not.toContain(TOKEN);
+
+  // A file that the record names, but that the store has lost.
+  const stored = jobs.flatMap(
+    ({ jobId, artifacts = [] }: { jobId: string; artifacts?: { name: string; sha256: string }[] }) =>
+      artifacts.map((artifact) => ({ jobId, ...artifact })),
+  );
+  const { jobId, name: lost, sha256 } = stored.at(-1)!;
+  fs.rmSync(path.join(folder, 'state', 'artifacts', 'sha256', sha256));
+  expect(await at(`/jobs/${jobId}/${lost}`)).toBe(404);
 });
 
 test('a restarted gateway requests the token from an open page, which then shows no job and no epoch twice', async () => {

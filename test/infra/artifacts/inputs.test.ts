@@ -105,6 +105,18 @@ describe('inputs', () => {
     ]);
   });
 
+  it('looks into the folders that links in a folder lead to', async () => {
+    for (const name of ['plain', 'leaking']) fs.mkdirSync(at('root/linked', name), { recursive: true });
+    fs.mkdirSync(at('root/models/linked'));
+    fs.writeFileSync(at('root/models/linked/config.json'), '{}');
+    fs.symlinkSync(at('root/models/linked'), at('root/linked/plain/circle'));
+    fs.symlinkSync(at('root/linked/plain'), at('root/models/linked/onnx'));
+    const model = () => inputs.model('models/linked', { signal });
+    expect(await model()).toBe(fs.realpathSync(at('root/models/linked')));
+    fs.symlinkSync(at('outside/rows.tsv'), at('root/linked/plain/model.onnx'));
+    expect((await errorOf(model())).message).toContain('a link in it leads out');
+  });
+
   it('refuses a delimiter with a format that has none', async () => {
     fs.writeFileSync(at('root/rows.jsonl'), '{"text":"a","label":"1"}\n');
     const error = await errorOf(atPath('rows.jsonl', { ...columns, delimiter: ';' }));
