@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { invalidValue } from '../foundation/errors';
 import { follow } from '../foundation/follow';
-import { byScore, TIE } from '../heads/score-order';
+import { byScore } from '../heads/score-order';
 import {
   type HeadScores,
   isScoreStrategy,
@@ -10,7 +10,7 @@ import {
   type ScoreStrategy,
   scoreStrategies,
 } from '../heads/scores';
-import { largest, unitsPerLayer } from '../heads/select';
+import { unitsPerLayer } from '../heads/select';
 import { writeJson } from '../job/files';
 import { claimFile } from '../job/out';
 import { scoreHeads } from '../trainer/training-engine';
@@ -58,10 +58,9 @@ async function score(flags: Flags): Promise<void> {
 function scoresTable({ scores, model, options, samples, strategy, elapsedSeconds, deviceUsed }: HeadScores): string[] {
   const what = options.tune === 'neurons' ? 'neurons' : 'heads';
   const perLayer = unitsPerLayer(model, options.tune);
-  const tie = TIE * largest(scores);
   const rows = scores.map((values, layer) => [
     String(layer),
-    byScore(values, false, tie)
+    byScore(values, { anyScale: true })
       .slice(0, 5)
       .map((head) => `${head} (${values[head].toPrecision(2)})`)
       .join('  '),

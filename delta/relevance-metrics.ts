@@ -25,7 +25,7 @@ export interface QueryRanking {
   rank: number;
   /** Number of the query's rows. */
   rows: number;
-  /** nDCG@10 of the query, 0 … 1. */
+  /** nDCG@10 of the query, 0 … 1. It is 1 exactly for the best order of distinct scores. */
   ndcg: number;
 }
 
@@ -102,10 +102,16 @@ const bestRelevant = (rows: readonly Ranked[]): Ranked =>
 const rankOf = (rows: readonly Ranked[], { score }: Ranked): number =>
   1 + rows.filter((row) => row.score > score || (row.score === score && row.relevance === 0)).length;
 
-function ndcgOf(rows: readonly Ranked[]): number {
-  const ideal = rows.map((row) => ({ ...row, score: row.relevance }));
-  return discountedGain(rows) / discountedGain(ideal);
-}
+/** At most 1, which rounding could exceed. */
+const ndcgOf = (rows: readonly Ranked[]): number => Math.min(1, discountedGain(rows) / idealGain(rows));
+
+/** Largest possible DCG@10. */
+const idealGain = (rows: readonly Ranked[]): number =>
+  rows
+    .map(({ relevance }) => relevance)
+    .sort((a, b) => b - a)
+    .slice(0, CUTOFF)
+    .reduce((gain, relevance, i) => gain + (1 / Math.log2(i + 2)) * relevance, 0);
 
 /** DCG@10; tied rows share their ranks' discounts evenly. */
 function discountedGain(rows: readonly Ranked[]): number {

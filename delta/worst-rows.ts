@@ -52,6 +52,9 @@ const someDiffers = <T extends Uint8Array | Int32Array>(predicted: T, target: T)
   target.some((value: number, at: number) => value !== predicted[at]);
 
 /** Wrong answers of each problem. */
+/** Rounding of an nDCG whose rows tie. */
+const ROUNDING = 1e-12;
+
 const WRONG: Readonly<Record<ProblemType, WrongAnswers>> = {
   'single-label': {
     candidates: differing<number>((predicted, target) => predicted !== target),
@@ -72,7 +75,7 @@ const WRONG: Readonly<Record<ProblemType, WrongAnswers>> = {
   relevance: {
     candidates: ({ predictions, targets }) =>
       rankings(predictions as ArrayLike<number>, targets as ArrayLike<Judgement>)
-        .filter(({ ndcg }) => ndcg < 1)
+        .filter(({ ndcg }) => ndcg < 1 - ROUNDING)
         .map(({ best, ...ranking }) => ({ row: best, badness: 1 - ranking.ndcg, ranking })),
     answer: (value: number | Judgement) => (typeof value === 'number' ? sigmoid(value) : value.relevance),
   },

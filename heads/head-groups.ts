@@ -47,7 +47,7 @@ export function headGroups(
   const lowest = (layer: number, others: readonly number[]) =>
     byScore(
       others.map((head) => scores![layer][head]),
-      true,
+      { lowestFirst: true },
     ).map((at) => others[at]);
   const last = scores && group(({ layer, others, count }) => lowest(layer, others).slice(0, count));
   return { tuned: own, drawn, ...(last && { last }) };

@@ -5,7 +5,7 @@ import type { HeadParameters, HeadReport, NeuronSizes, PerHead, ReportModel, Sco
 import { type Mask, STRATEGIES, type Strategy } from './mask';
 import { numberIn, optionsCheck, seedRule, tuneRule, wholeFrom1 } from './options';
 import { RANKING_DEFAULTS, RANKING_RULES, type RankingOptions, rankHeads } from './ranking';
-import { byScore, TIE } from './score-order';
+import { byScore } from './score-order';
 import { type HeadScores, isScoreStrategy, NEURON_STRATEGIES } from './scores';
 import { seededScores } from './seeded-order';
 import { type HeadRole, type HeadTune, rolesOf, type Tune } from './tune';
@@ -131,8 +131,8 @@ export function selectHeads(report: SelectionInput | ScoredHeads, options: Parti
 
   // Groups to choose the best from: each layer, or with a budget all layers together.
   const groups = size.budget === undefined ? scores.slice(firstLayer) : [scores.slice(firstLayer).flat()];
-  const tie = isScoreStrategy(chosen.strategy, chosen.tune) ? TIE * largest(scores) : TIE;
-  const order = groups.map((group) => byScore(group, chosen.strategy === 'bottom', tie));
+  const anyScale = isScoreStrategy(chosen.strategy, chosen.tune);
+  const order = groups.map((group) => byScore(group, { lowestFirst: chosen.strategy === 'bottom', anyScale }));
   const { budget } = size;
   const best = order.map((nodes) =>
     budget === undefined ? nodes.slice(0, size.count) : unitsWithin(budget, nodes, model, chosen.tune),
@@ -168,9 +168,6 @@ const maskedUnits = (tune: Tune, places: readonly { layer: number; number: numbe
   tune === 'neurons'
     ? { heads: [], neurons: places.map(({ layer, number: index, score }) => ({ layer, index, score })) }
     : { heads: places.map(({ layer, number: head, score }) => ({ layer, head, score })) };
-
-/** Largest score. A loop, because there may be more of them than a call takes arguments. */
-export const largest = (scores: PerHead) => scores.flat().reduce((most, score) => Math.max(most, score), 0);
 
 /** Number of heads per layer whose stability an analysis reports for a selection. */
 export const topHeads = ({ k, tune }: Pick<SelectionOptions, 'k' | 'tune'>): number =>

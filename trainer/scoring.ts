@@ -50,10 +50,14 @@ export interface WholeTraining {
 }
 
 /** Checkpoint whose network drops nothing out. */
-export const withoutDropout = (checkpoint: Checkpoint): Checkpoint => ({
-  ...checkpoint,
-  config: { ...checkpoint.config, hiddenDropout: 0, attentionDropout: 0, classifierDropout: 0 },
-});
+export function withoutDropout(checkpoint: Checkpoint): Checkpoint {
+  const { config } = checkpoint;
+  // Rates that some architectures read from their own fields.
+  const raw = Object.fromEntries(
+    Object.entries(config.raw).map(([name, value]) => [name, /_dropout$/.test(name) ? 0 : value]),
+  );
+  return { ...checkpoint, config: { ...config, raw, hiddenDropout: 0, attentionDropout: 0, classifierDropout: 0 } };
+}
 
 /**
  * Creates a training of every head with the given task head. The caller closes the program.

@@ -1,7 +1,7 @@
+import { existsSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import * as path from 'node:path';
 import { HifiError } from '../foundation/errors';
-import { stagedName } from '../foundation/output-path';
 import type { SharedRun } from '../infra/artifacts/run-store';
 import type { Logger } from '../infra/log';
 import { RpcError } from '../proto/status';
@@ -9,6 +9,9 @@ import { savedStep } from './state';
 
 /** Longest time that uploads may take after the end of a training, in milliseconds. */
 const LAST_MS = 20_000;
+
+/** Name of the checkpoint that is being uploaded. */
+const UPLOADED = 'uploaded.safetensors';
 
 /**
  * Uploads the checkpoints of a training beside its steps, one at a time and only the newest. The
@@ -63,9 +66,10 @@ export class SharedCheckpoints {
   }
 
   private async upload(): Promise<void> {
-    // The training may replace the file in the meantime.
-    const own = path.join(path.dirname(this.file), stagedName());
+    // The training may replace the file in the meantime, and sweeps what is staged.
+    const own = path.join(path.dirname(this.file), UPLOADED);
     try {
+      await fs.rm(own, { force: true }); // of a process that was killed
       await fs.link(this.file, own);
       const step = savedStep(own);
       if (step === undefined || step <= this.stored) return;
@@ -73,7 +77,7 @@ export class SharedCheckpoints {
       this.stored = step;
     } catch (error) {
       if (error instanceof RpcError && error.reason === 'ATTEMPT_SUPERSEDED') this.over.abort(error);
-      else if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
+      else if (existsSync(this.file)) {
         this.log.warn({ err: HifiError.from(error) }, 'a checkpoint could not be stored for other trainers');
       }
     } finally {

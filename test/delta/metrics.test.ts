@@ -5,6 +5,7 @@ import type { LabelSet } from '../../data/problem';
 import { TASK_NAMES } from '../../data/tasks';
 import * as metrics from '../../delta/metrics';
 import { metricsOf } from '../../delta/problems';
+import { rankings } from '../../delta/relevance-metrics';
 import { bestThresholds, labelsAbove } from '../../delta/thresholds';
 import { spearman } from '../../heads/spearman';
 
@@ -78,6 +79,20 @@ describe('several labels per row, against scikit-learn', () => {
       expect(metrics.f1(of(chosen), of(targets))).toBeCloseTo(f1, 12);
     });
   });
+});
+
+test('the best order of distinct scores has an nDCG of exactly 1, and no order has more', () => {
+  const query = (relevance: number[], scores = relevance.map((_, i) => -i)) => {
+    const targets = relevance.map((value) => ({ query: 0, relevance: value }));
+    return rankings(scores, targets)[0].ndcg;
+  };
+  for (const relevance of [new Array(7).fill(1), new Array(4).fill(0.3), [3, 2, 2, 1, 0.7, 0.1, 0]]) {
+    expect(query(relevance)).toBe(1);
+    // Rows that tie share their gains.
+    const tied = query(relevance, new Array(relevance.length).fill(0.5));
+    expect(tied).toBeLessThanOrEqual(1);
+    if (new Set(relevance).size === 1) expect(tied).toBeCloseTo(1, 14);
+  }
 });
 
 describe('relevance, against scikit-learn', () => {

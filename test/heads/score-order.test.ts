@@ -4,7 +4,13 @@ describe('byScore', () => {
   it('treats scores within 1e-8 of the best of their group as equal', () => {
     expect(byScore([0.1, 0.2, 0.2 + 0.9e-8, 0.3])).toEqual([3, 1, 2, 0]);
     expect(byScore([0.1, 0.2, 0.2 + 1.1e-8, 0.3])).toEqual([3, 2, 1, 0]);
-    expect(byScore([0.5, 0.5 - 0.9e-8, 0.4], true)).toEqual([2, 0, 1]);
+    expect(byScore([0.5, 0.5 - 0.9e-8, 0.4], { lowestFirst: true })).toEqual([2, 0, 1]);
+  });
+
+  it('of scores of any scale, those within a share of the best tie', () => {
+    const small = [1e-9, 2e-9, 2e-9 * (1 + 0.9e-8), 5e4];
+    expect(byScore(small, { anyScale: true })).toEqual([3, 1, 2, 0]);
+    expect(byScore(small)).toEqual([3, 0, 1, 2]);
   });
 
   it('sorts more equal scores than a call takes arguments', () => {

@@ -5,13 +5,14 @@ import { PROBLEMS, problemStoredAs } from '../../delta/problems';
 import { tuningOf } from '../../delta/tuning';
 import { loadTensorFlow } from '../../infra/tensorflow';
 import { architectureOf, runLayers } from '../../model/architectures';
-import { openCheckpoint } from '../../model/checkpoint';
+import { type Checkpoint, openCheckpoint } from '../../model/checkpoint';
 import type { DropoutSite } from '../../model/operations';
 import { DROPOUT_SITES, Dropout, dropoutKey } from '../../trainer/dropout';
 import { TensorFlowNetwork, TOKEN_NUMBERS } from '../../trainer/network';
 import { NetworkWeights } from '../../trainer/network-weights';
 import { Ops, type Tensor } from '../../trainer/ops';
 import { Program } from '../../trainer/program';
+import { withoutDropout } from '../../trainer/scoring';
 import { Session } from '../../trainer/session';
 import { TokenRows } from '../../trainer/token-rows';
 import { trainable } from '../../trainer/trainable';
@@ -190,6 +191,34 @@ const AXES: Record<DropoutSite, number> = {
   convolution: 3,
 };
 
+const goldenOf = (name: string) =>
+  JSON.parse(fs.readFileSync(path.join(FIXTURES, 'training-golden', `${name}.golden.json`), 'utf8'));
+
+/** Builds the network of a golden training. @returns what it asks to drop out */
+function droppedIn(checkpoint: Checkpoint, golden: ReturnType<typeof goldenOf>) {
+  const { config } = checkpoint;
+  const tuning = tuningOfCase(config, golden);
+  const kind = PROBLEMS[problemStoredAs(golden.problemType)].taskHead;
+  const { layout } = trainable(checkpoint, tuning, 2, 0, kind);
+  const ops = new Ops();
+  const parameters = layout.split(ops, ops.input('parameters', 'float32', [layout.size]));
+  const weights = new NetworkWeights(ops, checkpoint, tuning, parameters);
+  const inputs = {
+    words: ops.input('words', 'float32', [null, config.embeddingSize]),
+    numbers: ops.input('numbers', 'float32', [null, TOKEN_NUMBERS.length]),
+    mask: ops.input('mask', 'float32', [null, 1, 1, null]),
+  };
+  const dropout = new NotedDropout(ops.input('key', 'int32', [1]));
+  const net = new TensorFlowNetwork(ops, config, weights, inputs, dropout);
+  const architecture = architectureOf(config);
+  const full = golden.method === 'full';
+  const lowest = full ? 0 : (golden.heads as number[][]).findIndex((chosen) => chosen.length > 0);
+  const x = full ? architecture.embed(net, config) : ops.input('hidden', 'float32', [null, config.hiddenSize]);
+  const taskHead = architecture.taskHead(config, kind);
+  taskHead.logits(net, config, runLayers(net, config, taskHead.reads, x, lowest, config.layers));
+  return { asked: dropout.asked, lowest };
+}
+
 // test/fixtures/make_training_golden.py tells what transformers drops.
 it.each([
   'two-classes',
@@ -212,32 +241,14 @@ it.each([
   'tokens-deberta',
   'tokens-qwen3',
 ])("%s drops out where transformers' own classifier does", async (name) => {
-  const file = path.join(FIXTURES, 'training-golden', `${name}.golden.json`);
-  const golden = JSON.parse(fs.readFileSync(file, 'utf8'));
+  const golden = goldenOf(name);
   const opened = await openCheckpoint(path.join(FIXTURES, golden.model));
   // MPNet's task head has the rate of its layers.
   const classifierDropout = opened.config.architecture === 'mpnet' ? 0.2 : 0.4;
   const config = { ...opened.config, hiddenDropout: 0.2, attentionDropout: 0.3, classifierDropout };
-  const checkpoint = { ...opened, config };
-  const tuning = tuningOfCase(config, golden);
-  const kind = PROBLEMS[problemStoredAs(golden.problemType)].taskHead;
-  const { layout } = trainable(checkpoint, tuning, 2, 0, kind);
-  const ops = new Ops();
-  const parameters = layout.split(ops, ops.input('parameters', 'float32', [layout.size]));
-  const weights = new NetworkWeights(ops, checkpoint, tuning, parameters);
-  const inputs = {
-    words: ops.input('words', 'float32', [null, config.embeddingSize]),
-    numbers: ops.input('numbers', 'float32', [null, TOKEN_NUMBERS.length]),
-    mask: ops.input('mask', 'float32', [null, 1, 1, null]),
-  };
-  const dropout = new NotedDropout(ops.input('key', 'int32', [1]));
-  const net = new TensorFlowNetwork(ops, config, weights, inputs, dropout);
-  const architecture = architectureOf(config);
+  const { asked, lowest } = droppedIn({ ...opened, config }, golden);
   const full = golden.method === 'full';
-  const lowest = full ? 0 : (golden.heads as number[][]).findIndex((chosen) => chosen.length > 0);
-  const x = full ? architecture.embed(net, config) : ops.input('hidden', 'float32', [null, config.hiddenSize]);
-  const taskHead = architecture.taskHead(config, kind);
-  taskHead.logits(net, config, runLayers(net, config, taskHead.reads, x, lowest, config.layers));
+  const kind = PROBLEMS[problemStoredAs(golden.problemType)].taskHead;
 
   // Rows of tokens have three axes in PyTorch and two here.
   if (kind === 'token') golden.dropouts.at(-1)[0] = 2;
@@ -247,6 +258,14 @@ it.each([
   // The embeddings and the layers below the lowest tuned one run as in evaluation, unless all is
   // tuned.
   const expected = golden.dropouts.slice(full ? 0 : ofEmbeddings + lowest * ofLayer);
-  expect(dropout.asked.map(({ site, rate }) => [AXES[site], rate])).toEqual(expected);
+  expect(asked.map(({ site, rate }) => [AXES[site], rate])).toEqual(expected);
+  opened.close();
+});
+
+it('drops nothing out where a score needs that, whatever field has the rate', async () => {
+  const golden = goldenOf('full-deberta-v2');
+  const opened = await openCheckpoint(path.join(FIXTURES, golden.model));
+  expect(droppedIn(opened, golden).asked).not.toEqual([]);
+  expect(droppedIn(withoutDropout(opened), golden).asked).toEqual([]);
   opened.close();
 });
