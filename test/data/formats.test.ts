@@ -133,6 +133,21 @@ describe('JSONL', () => {
     expect(await column(file, 'y')).toEqual(['3.0']);
   });
 
+  it('lists: numbers and words as written in the line', async () => {
+    const y = '[9007199254740993,"1.0", 1.0 ,true]';
+    const path = write(
+      'rows.jsonl',
+      `{"y":[7.0],"z":{"y":[8.0]},"words":[1e2,"a, [b]",7.50,-0],"y":${y},"text":"a","end":[3]}\n`,
+    );
+    const words = await readDataset({ path, textColumns: ['words'], labelColumn: 'y', problem: 'tokens' }, 'labels');
+    expect(words).toMatchObject({
+      words: [['1e2', 'a, [b]', '7.50', '-0']],
+      labels: [['9007199254740993', '1.0', '1.0', 'true']],
+    });
+    const source: DataSource = { path, textColumns: ['text'], labelColumn: 'y', problem: 'multi-label' };
+    expect((await readDataset(source, 'labels')).labels).toEqual([['9007199254740993', '1.0', 'true']]);
+  });
+
   it("refuses a line that is no object, and a value that is no text, with the line's number", async () => {
     const refused = (content: string) =>
       refusal({ path: write('rows.jsonl', content), textColumns: ['text'], labelColumn: 'y' });
