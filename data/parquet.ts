@@ -31,9 +31,12 @@ export async function* parquetRecords(source: NamedFile, { hash, columns = [], l
     for (const [rowStart, rowEnd] of columns.length > 0 ? rowGroups(metadata) : []) {
       const wanted = { file, metadata, columns: [...columns], compressors, rowStart, rowEnd };
       const rows = await parquetReadObjects(wanted);
-      yield rows.map((row): TableRecord => {
+      yield rows.map((row, at): TableRecord => {
         const value = (index: number) => row[names[index]];
-        const list = (index: number) => (Array.isArray(value(index)) ? itemsOf(value(index)) : undefined);
+        const list = (index: number) => {
+          const items: unknown = value(index);
+          return Array.isArray(items) ? itemsOf(items, source.path, rowStart + at, names[index]) : undefined;
+        };
         return { width: names.length, field: (index) => textOf(value(index)), list };
       });
     }
@@ -135,8 +138,17 @@ function checkType(path: string, column: SchemaTree, mayBeList: boolean): void {
   );
 }
 
-/** Texts of a list's items, without missing ones. */
-const itemsOf = (values: unknown[]) => values.map(textOf).filter((text) => text !== undefined);
+/**
+ * Texts of a list's items.
+ * @throws HifiError INVALID_INPUT if one is missing, since the next ones would move up
+ */
+const itemsOf = (items: readonly unknown[], path: string, row: number, column: string): string[] =>
+  items.map((item) => {
+    const text = textOf(item);
+    if (text !== undefined) return text;
+    const found = `has a list with ${item ?? null} in the column ${JSON.stringify(column)}`;
+    throw invalidInput(`${path}: row ${row} ${found}; each item must be a text, a number or a boolean`);
+  });
 
 /** Text of a value. NaN is a missing value: pandas writes it for a missing number. */
 function textOf(value: unknown): string | undefined {

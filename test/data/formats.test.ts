@@ -89,6 +89,20 @@ describe('Parquet', () => {
     expect(await refusal(missing)).toBe('row 2 has the class -1 in the column "missing"; the schema has 0 to 1');
   });
 
+  it('refuses a list with a missing item, with its row', async () => {
+    const words: DataSource = { path: at('words.parquet'), textColumns: ['tokens'], problem: 'tokens' };
+    const right = 'each item must be a text, a number or a boolean';
+    const noText = `row 1 has a list with null in the column "gap"; ${right}`;
+    expect(await refusal({ ...words, labelColumn: 'gap' })).toBe(noText);
+    expect(await refusal({ ...words, textColumns: ['gap'] }, 'texts')).toBe(noText);
+    expect(await refusal({ ...words, labelColumn: 'gap', problem: 'multi-label', textColumns: ['id'] })).toBe(noText);
+    expect(await refusal({ ...words, labelColumn: 'nan' })).toBe(
+      `row 2 has a list with NaN in the column "nan"; ${right}`,
+    );
+    // A column that is not requested may hold anything.
+    expect((await readDataset(words, 'texts')).words).toEqual([['Ada', 'met', 'Alan'], ['Paris'], ['in', 'Oslo']]);
+  });
+
   it('refuses another file, and one that is truncated, damaged, empty or without rows', async () => {
     const bytes = fs.readFileSync(at(names[1]));
     const refused = (content: string | Uint8Array) =>
