@@ -24,13 +24,12 @@ export async function* parquetRecords(source: NamedFile, { hash, columns = [], l
     yield [{ width: names.length, field: (index) => names[index], classes: (index) => classes.get(names[index]) }];
 
     if (hash) for await (const _ of readBytes(source, hash));
-    for (const column of schema) {
-      const { name } = column.element;
-      if (columns.includes(name)) checkType(source.path, column, lists.includes(name));
+    for (const [at, column] of schema.entries()) {
+      if (columns.includes(at)) checkType(source.path, column, lists.includes(at));
     }
     for (const [rowStart, rowEnd] of columns.length > 0 ? rowGroups(metadata) : []) {
-      const wanted = { file, metadata, columns: [...columns], compressors, rowStart, rowEnd };
-      const rows = await parquetReadObjects(wanted);
+      const wanted = columns.map((at) => names[at]);
+      const rows = await parquetReadObjects({ file, metadata, columns: wanted, compressors, rowStart, rowEnd });
       yield rows.map((row, at): TableRecord => {
         const value = (index: number) => row[names[index]];
         const list = (index: number) => {

@@ -89,6 +89,20 @@ describe('Parquet', () => {
     expect(await refusal(missing)).toBe('row 2 has the class -1 in the column "missing"; the schema has 0 to 1');
   });
 
+  it('finds a column whose name ends with a space', async () => {
+    const source = { path: at('words.parquet'), textColumns: ['id'] };
+    expect((await readDataset(source, 'texts')).texts).toEqual(['a', 'b', 'c']);
+    const several = { ...source, labelColumn: 'tokens', problem: 'multi-label' as const };
+    expect((await readDataset(several, 'labels')).labels![0]).toEqual(['Ada', 'met', 'Alan']);
+    const words: DataSource = {
+      path: at('words.parquet'),
+      textColumns: ['tokens'],
+      labelColumn: 'ids',
+      problem: 'tokens',
+    };
+    expect((await readDataset(words, 'labels')).labels).toEqual([['a', 'b', 'c'], ['d'], ['e', 'f']]);
+  });
+
   it('refuses a list with a missing item, with its row', async () => {
     const words: DataSource = { path: at('words.parquet'), textColumns: ['tokens'], problem: 'tokens' };
     const right = 'each item must be a text, a number or a boolean';
