@@ -81,15 +81,16 @@ function rowGroups({ row_groups }: FileMetaData): [number, number][] {
 /**
  * Reads class names by column from the schema's key-value metadata `huggingface`, where Hugging
  * Face's `datasets` stores a ClassLabel: {"info": {"features": {COLUMN: {"_type": "ClassLabel",
- * "names": […]}}}}. A list of classes has it in `feature`. Other metadata is ignored.
+ * "names": […]}}}}. A list of classes has it in `feature`, or before version 4 in a list of one.
+ * Other metadata is ignored.
  */
 function classNames({ key_value_metadata = [] }: FileMetaData): Map<string, readonly string[]> {
   const json = key_value_metadata.find(({ key }) => key === 'huggingface')?.value;
   const features: unknown = json === undefined ? undefined : parsed(json)?.info?.features;
   if (features === null || typeof features !== 'object') return new Map();
   return new Map(
-    Object.entries(features as Record<string, Feature | null>).flatMap(([column, feature]) => {
-      const each = feature?.feature ?? feature;
+    Object.entries(features as Record<string, Feature | [Feature] | null>).flatMap(([column, feature]) => {
+      const each = Array.isArray(feature) ? feature[0] : (feature?.feature ?? feature);
       const names = each?._type === 'ClassLabel' ? each.names : undefined;
       const isList = Array.isArray(names) && names.every((name) => typeof name === 'string');
       return isList ? [[column, names as string[]] as const] : [];

@@ -89,6 +89,14 @@ describe('Parquet', () => {
     expect(await refusal(missing)).toBe('row 2 has the class -1 in the column "missing"; the schema has 0 to 1');
   });
 
+  it.each(['before 4', 'sequence', 'list'])('uses the class names of a list of classes as labels: %s', async (form) => {
+    const words: DataSource = { path: at('words.parquet'), textColumns: ['tokens'], labelColumn: form };
+    const labels = [['B-PER', 'O', 'B-PER'], ['B-LOC'], ['O', 'B-LOC']];
+    expect((await readDataset({ ...words, problem: 'tokens' }, 'labels')).labels).toEqual(labels);
+    const several: DataSource = { ...words, textColumns: ['id'], problem: 'multi-label' };
+    expect((await readDataset(several, 'labels')).labels![0]).toEqual(['B-PER', 'O']);
+  });
+
   it('finds a column whose name ends with a space', async () => {
     const source = { path: at('words.parquet'), textColumns: ['id'] };
     expect((await readDataset(source, 'texts')).texts).toEqual(['a', 'b', 'c']);
