@@ -5,8 +5,8 @@ import type { Pass, Records, TableRecord } from './records';
 
 /**
  * Reads the objects of a JSON Lines file. The first record has the keys of the first object. Blank
- * lines are skipped. A number or boolean is read as the text in the line. Half a surrogate pair,
- * which UTF-8 cannot encode, becomes U+FFFD.
+ * lines are skipped. A number or boolean, also in a list, is read as the text in the line. Half a
+ * surrogate pair, which UTF-8 cannot encode, becomes U+FFFD.
  * @throws HifiError INVALID_INPUT if the file is unreadable, or a line is not UTF-8 or not an
  *   object
  */
@@ -46,16 +46,20 @@ class JsonRecord implements TableRecord {
     const value = this.value(index);
     if (value === null) return undefined;
     if (typeof value === 'string') return wellFormed(value);
-    if (typeof value !== 'object') return ownText(this.json, this.names[index]);
+    if (typeof value !== 'object') return ownTexts(this.json, this.names[index])[0];
     throw this.refused(index, value, '');
   }
 
   list(index: number): string[] | undefined {
     const value = this.value(index);
     if (!Array.isArray(value)) return undefined;
-    return value.map((item: unknown) => {
+    let texts: string[] | undefined;
+    return value.map((item: unknown, at) => {
       if (typeof item === 'string') return wellFormed(item);
-      if (typeof item === 'number' || typeof item === 'boolean') return String(item);
+      if (typeof item === 'number' || typeof item === 'boolean') {
+        texts ??= ownTexts(this.json, this.names[index]);
+        return texts[at];
+      }
       throw this.refused(index, item, 'a list with ');
     });
   }
@@ -93,18 +97,24 @@ function parsed(path: string, line: number, json: string): Record<string, unknow
 const TOKENS = /"(?:[^"\\]|\\.)*"|[[\]{}:,]|[^\s"[\]{}:,]+/g;
 
 /**
- * Number or word of a key as written in the line: 1.0 is not 1. If the key occurs twice, the last
- * one counts, as in JSON.parse.
+ * Value of a key, or the items of its list, as written in the line: 1.0 is not 1. If the key occurs
+ * twice, the last one counts, as in JSON.parse.
  * @param json a line that JSON.parse accepts
+ * @param name a key whose value is a text, number or word, or a list of them
  */
-function ownText(json: string, name: string): string | undefined {
+function ownTexts(json: string, name: string): string[] {
   let depth = 0;
-  let [key, before, found]: (string | undefined)[] = [];
+  let before = '';
+  let wanted = false;
+  let found: string[] = [];
   for (const [token] of json.matchAll(TOKENS)) {
     if (token === '{' || token === '[') depth++;
     else if (token === '}' || token === ']') depth--;
-    else if (depth === 1 && token === ':') key = before;
-    else if (depth === 1 && before === ':' && JSON.parse(key!) === name) found = token;
+    else if (depth === 1 && token === ',') wanted = false;
+    else if (depth === 1 && token === ':') {
+      wanted = JSON.parse(before) === name;
+      if (wanted) found = [];
+    } else if (wanted && depth <= 2 && token !== ',') found.push(token);
     before = token;
   }
   return found;

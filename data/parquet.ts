@@ -24,16 +24,18 @@ export async function* parquetRecords(source: NamedFile, { hash, columns = [], l
     yield [{ width: names.length, field: (index) => names[index], classes: (index) => classes.get(names[index]) }];
 
     if (hash) for await (const _ of readBytes(source, hash));
-    for (const column of schema) {
-      const { name } = column.element;
-      if (columns.includes(name)) checkType(source.path, column, lists.includes(name));
+    for (const [at, column] of schema.entries()) {
+      if (columns.includes(at)) checkType(source.path, column, lists.includes(at));
     }
     for (const [rowStart, rowEnd] of columns.length > 0 ? rowGroups(metadata) : []) {
-      const wanted = { file, metadata, columns: [...columns], compressors, rowStart, rowEnd };
-      const rows = await parquetReadObjects(wanted);
-      yield rows.map((row): TableRecord => {
+      const wanted = columns.map((at) => names[at]);
+      const rows = await parquetReadObjects({ file, metadata, columns: wanted, compressors, rowStart, rowEnd });
+      yield rows.map((row, at): TableRecord => {
         const value = (index: number) => row[names[index]];
-        const list = (index: number) => (Array.isArray(value(index)) ? itemsOf(value(index)) : undefined);
+        const list = (index: number) => {
+          const items: unknown = value(index);
+          return Array.isArray(items) ? itemsOf(items, source.path, rowStart + at, names[index]) : undefined;
+        };
         return { width: names.length, field: (index) => textOf(value(index)), list };
       });
     }
@@ -79,15 +81,16 @@ function rowGroups({ row_groups }: FileMetaData): [number, number][] {
 /**
  * Reads class names by column from the schema's key-value metadata `huggingface`, where Hugging
  * Face's `datasets` stores a ClassLabel: {"info": {"features": {COLUMN: {"_type": "ClassLabel",
- * "names": […]}}}}. A list of classes has it in `feature`. Other metadata is ignored.
+ * "names": […]}}}}. A list of classes has it in `feature`, or before version 4 in a list of one.
+ * Other metadata is ignored.
  */
 function classNames({ key_value_metadata = [] }: FileMetaData): Map<string, readonly string[]> {
   const json = key_value_metadata.find(({ key }) => key === 'huggingface')?.value;
   const features: unknown = json === undefined ? undefined : parsed(json)?.info?.features;
   if (features === null || typeof features !== 'object') return new Map();
   return new Map(
-    Object.entries(features as Record<string, Feature | null>).flatMap(([column, feature]) => {
-      const each = feature?.feature ?? feature;
+    Object.entries(features as Record<string, Feature | [Feature] | null>).flatMap(([column, feature]) => {
+      const each = Array.isArray(feature) ? feature[0] : (feature?.feature ?? feature);
       const names = each?._type === 'ClassLabel' ? each.names : undefined;
       const isList = Array.isArray(names) && names.every((name) => typeof name === 'string');
       return isList ? [[column, names as string[]] as const] : [];
@@ -135,8 +138,17 @@ function checkType(path: string, column: SchemaTree, mayBeList: boolean): void {
   );
 }
 
-/** Texts of a list's items, without missing ones. */
-const itemsOf = (values: unknown[]) => values.map(textOf).filter((text) => text !== undefined);
+/**
+ * Texts of a list's items.
+ * @throws HifiError INVALID_INPUT if one is missing, since the next ones would move up
+ */
+const itemsOf = (items: readonly unknown[], path: string, row: number, column: string): string[] =>
+  items.map((item) => {
+    const text = textOf(item);
+    if (text !== undefined) return text;
+    const found = `has a list with ${item ?? null} in the column ${JSON.stringify(column)}`;
+    throw invalidInput(`${path}: row ${row} ${found}; each item must be a text, a number or a boolean`);
+  });
 
 /** Text of a value. NaN is a missing value: pandas writes it for a missing number. */
 function textOf(value: unknown): string | undefined {

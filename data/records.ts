@@ -31,12 +31,12 @@ export interface Pass {
   /** Is updated with all bytes of the file, before they are unpacked. */
   hash?: Hash;
   /**
-   * Columns to read, in formats that can skip the others. If there are none, the first record is
-   * enough.
+   * Indexes of the columns to read, in formats that can skip the others. If there are none, the
+   * first record is enough.
    */
-  columns?: readonly string[];
+  columns?: readonly number[];
   /** Those of `columns` whose values may be lists. */
-  lists?: readonly string[];
+  lists?: readonly number[];
   /** Delimiter of the fields, if a format has one. Default: a tab in TSV, a comma in CSV. */
   delimiter?: string;
 }

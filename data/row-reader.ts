@@ -102,10 +102,10 @@ export class RowReader {
   /** Yields the rows of a file in groups, with the number of rows so far. */
   private async *rowsOfFile({ file, layout }: File, from: number, hash?: Hash) {
     const { table, task } = this;
-    const namesOfAll = (columns: readonly Column[]) => columns.map(({ name }) => name);
-    const columns = namesOfAll([...layout.texts, ...layout.labels]);
+    const placesOf = (columns: readonly Column[]) => columns.map(({ at }) => at);
+    const columns = placesOf([...layout.texts, ...layout.labels]);
     const { several, words } = LABELS[this.problem];
-    const lists = words ? columns : several ? namesOfAll(layout.labels) : [];
+    const lists = words ? columns : several ? placesOf(layout.labels) : [];
     let header = layout.header;
     let blank: TableRecord[] = [];
     let seen = 0;

@@ -89,6 +89,42 @@ describe('Parquet', () => {
     expect(await refusal(missing)).toBe('row 2 has the class -1 in the column "missing"; the schema has 0 to 1');
   });
 
+  it.each(['before 4', 'sequence', 'list'])('uses the class names of a list of classes as labels: %s', async (form) => {
+    const words: DataSource = { path: at('words.parquet'), textColumns: ['tokens'], labelColumn: form };
+    const labels = [['B-PER', 'O', 'B-PER'], ['B-LOC'], ['O', 'B-LOC']];
+    expect((await readDataset({ ...words, problem: 'tokens' }, 'labels')).labels).toEqual(labels);
+    const several: DataSource = { ...words, textColumns: ['id'], problem: 'multi-label' };
+    expect((await readDataset(several, 'labels')).labels![0]).toEqual(['B-PER', 'O']);
+  });
+
+  it('finds a column whose name ends with a space', async () => {
+    const source = { path: at('words.parquet'), textColumns: ['id'] };
+    expect((await readDataset(source, 'texts')).texts).toEqual(['a', 'b', 'c']);
+    const several = { ...source, labelColumn: 'tokens', problem: 'multi-label' as const };
+    expect((await readDataset(several, 'labels')).labels![0]).toEqual(['Ada', 'met', 'Alan']);
+    const words: DataSource = {
+      path: at('words.parquet'),
+      textColumns: ['tokens'],
+      labelColumn: 'ids',
+      problem: 'tokens',
+    };
+    expect((await readDataset(words, 'labels')).labels).toEqual([['a', 'b', 'c'], ['d'], ['e', 'f']]);
+  });
+
+  it('refuses a list with a missing item, with its row', async () => {
+    const words: DataSource = { path: at('words.parquet'), textColumns: ['tokens'], problem: 'tokens' };
+    const right = 'each item must be a text, a number or a boolean';
+    const noText = `row 1 has a list with null in the column "gap"; ${right}`;
+    expect(await refusal({ ...words, labelColumn: 'gap' })).toBe(noText);
+    expect(await refusal({ ...words, textColumns: ['gap'] }, 'texts')).toBe(noText);
+    expect(await refusal({ ...words, labelColumn: 'gap', problem: 'multi-label', textColumns: ['id'] })).toBe(noText);
+    expect(await refusal({ ...words, labelColumn: 'nan' })).toBe(
+      `row 2 has a list with NaN in the column "nan"; ${right}`,
+    );
+    // A column that is not requested may hold anything.
+    expect((await readDataset(words, 'texts')).words).toEqual([['Ada', 'met', 'Alan'], ['Paris'], ['in', 'Oslo']]);
+  });
+
   it('refuses another file, and one that is truncated, damaged, empty or without rows', async () => {
     const bytes = fs.readFileSync(at(names[1]));
     const refused = (content: string | Uint8Array) =>
@@ -131,6 +167,21 @@ describe('JSONL', () => {
   it('takes the last value of a repeated key', async () => {
     const file = write('rows.jsonl', '{"text":"a","y":1,"z":{"y":2},"\\u0079":3.0}\n');
     expect(await column(file, 'y')).toEqual(['3.0']);
+  });
+
+  it('lists: numbers and words as written in the line', async () => {
+    const y = '[9007199254740993,"1.0", 1.0 ,true]';
+    const path = write(
+      'rows.jsonl',
+      `{"y":[7.0],"z":{"y":[8.0]},"words":[1e2,"a, [b]",7.50,-0],"y":${y},"text":"a","end":[3]}\n`,
+    );
+    const words = await readDataset({ path, textColumns: ['words'], labelColumn: 'y', problem: 'tokens' }, 'labels');
+    expect(words).toMatchObject({
+      words: [['1e2', 'a, [b]', '7.50', '-0']],
+      labels: [['9007199254740993', '1.0', '1.0', 'true']],
+    });
+    const source: DataSource = { path, textColumns: ['text'], labelColumn: 'y', problem: 'multi-label' };
+    expect((await readDataset(source, 'labels')).labels).toEqual([['9007199254740993', '1.0', 'true']]);
   });
 
   it("refuses a line that is no object, and a value that is no text, with the line's number", async () => {
