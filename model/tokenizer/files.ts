@@ -4,7 +4,7 @@ import { invalidInput, shown } from '../../foundation/errors';
 import { isJsonObject, readJsonObject } from '../../foundation/json-file';
 import { ARCHITECTURES } from '../architectures';
 import { bertSettings, fromMpnetVocabTxt, fromQwenFiles, fromVocabAndMerges, fromVocabTxt } from './older-files';
-import { fromSentencePiece, SENTENCEPIECE_CLASSES } from './sentencepiece';
+import { fromSentencePiece, llamaText, SENTENCEPIECE_CLASSES } from './sentencepiece';
 import { SENTENCEPIECE_FILES } from './sentencepiece-file';
 
 /** Files of a model folder that determine the tokens of a text. */
@@ -75,7 +75,9 @@ export function readTokenizerFiles(folder: string): TokenizerFiles {
   const has = (name: string) => fs.existsSync(at(name));
   const config = readJsonObject(at('tokenizer_config.json')) ?? {};
   const tokenizer = readJsonObject(at('tokenizer.json'));
-  if (tokenizer) return { file: at('tokenizer.json'), tokenizer: withOverrides(tokenizer, config), config };
+  if (tokenizer) {
+    return { file: at('tokenizer.json'), tokenizer: withOverrides(tokenizer, config, classIn(config, folder)), config };
+  }
   const found = FORMS.filter(({ files }) => files.every(has));
   if (found.length === 0) {
     const others = 'vocab.txt; vocab.json and merges.txt; or a SentencePiece model';
@@ -108,11 +110,11 @@ function classIn(config: Json, folder: string): string | undefined {
 const shortName = (className: string) => className.replace(/Tokenizer(?:Fast)?$/, '');
 
 /**
- * Applies the normalizer and pre-tokenizer settings of tokenizer_config.json, which take precedence
- * in `transformers`.
+ * Applies the settings of tokenizer_config.json, which take precedence in `transformers`. Llama's
+ * class takes only vocabulary, merges and frame from a tokenizer.json that is not byte-level.
  */
-function withOverrides(tokenizer: Json, config: Json): Json {
-  const { normalizer, pre_tokenizer } = tokenizer;
+function withOverrides(tokenizer: Json, config: Json, className: string | undefined): Json {
+  const { normalizer, pre_tokenizer, model, decoder } = tokenizer;
   const { add_prefix_space } = config;
   const isOf = (classes: readonly string[]) =>
     config.tokenizer_class == null || classes.includes(shortName(String(config.tokenizer_class)));
@@ -122,6 +124,10 @@ function withOverrides(tokenizer: Json, config: Json): Json {
   const byteLevel = isJsonObject(pre_tokenizer) && pre_tokenizer.type === 'ByteLevel';
   if (byteLevel && isOf(ROBERTA_LIKE) && typeof add_prefix_space === 'boolean') {
     return { ...tokenizer, pre_tokenizer: { ...pre_tokenizer, add_prefix_space } };
+  }
+  const hasBytes = JSON.stringify([pre_tokenizer, decoder]).includes('"ByteLevel"');
+  if (className === 'Llama' && isJsonObject(model) && model.type === 'BPE' && !hasBytes) {
+    return { ...tokenizer, ...llamaText(model, config) };
   }
   return tokenizer;
 }
