@@ -3,7 +3,14 @@ import * as path from 'node:path';
 import { invalidInput, shown } from '../../foundation/errors';
 import { isJsonObject, readJsonObject } from '../../foundation/json-file';
 import { ARCHITECTURES } from '../architectures';
-import { bertSettings, fromMpnetVocabTxt, fromQwenFiles, fromVocabAndMerges, fromVocabTxt } from './older-files';
+import {
+  bertSettings,
+  fromMpnetVocabTxt,
+  fromQwenFiles,
+  fromVocabAndMerges,
+  fromVocabTxt,
+  unnamedBertSettings,
+} from './older-files';
 import { fromSentencePiece, llamaText, SENTENCEPIECE_CLASSES } from './sentencepiece';
 import { SENTENCEPIECE_FILES } from './sentencepiece-file';
 
@@ -41,6 +48,8 @@ interface Form {
 }
 
 const BERT_LIKE = ['Bert', 'DistilBert', 'Electra'];
+/** Classes that set BERT's normalizer by tokenizer_config.json. */
+const BERT_CLASSES = [...BERT_LIKE, 'MPNet'];
 const ROBERTA_LIKE = ['Roberta'];
 
 const FORMS: readonly Form[] = [
@@ -96,6 +105,23 @@ export function readTokenizerFiles(folder: string): TokenizerFiles {
 }
 
 /**
+ * Settings of a folder's tokenizer.json that its tokenizer_config.json leaves out, under their names
+ * there. The classes of transformers read them there alone, so an export has to name them. Empty if
+ * the tokenizer cannot be used, which its loading reports.
+ */
+export function unnamedSettings(folder: string): Json {
+  try {
+    const { tokenizer, config } = readTokenizerFiles(folder);
+    const { normalizer } = tokenizer;
+    const ofBert = isJsonObject(normalizer) && normalizer.type === 'BertNormalizer';
+    const className = classIn(config, folder);
+    return ofBert && BERT_CLASSES.some((each) => each === className) ? unnamedBertSettings(normalizer, config) : {};
+  } catch {
+    return {};
+  }
+}
+
+/**
  * Class of a folder's tokenizer, without `Tokenizer`: that of tokenizer_config.json, of
  * config.json, or the one of the model's type.
  */
@@ -118,7 +144,7 @@ function withOverrides(tokenizer: Json, config: Json, className: string | undefi
   const { add_prefix_space } = config;
   const isOf = (classes: readonly string[]) =>
     config.tokenizer_class == null || classes.includes(shortName(String(config.tokenizer_class)));
-  if (isJsonObject(normalizer) && normalizer.type === 'BertNormalizer' && isOf([...BERT_LIKE, 'MPNet'])) {
+  if (isJsonObject(normalizer) && normalizer.type === 'BertNormalizer' && isOf(BERT_CLASSES)) {
     return { ...tokenizer, normalizer: { ...normalizer, ...bertSettings(config) } };
   }
   const byteLevel = isJsonObject(pre_tokenizer) && pre_tokenizer.type === 'ByteLevel';
