@@ -3,6 +3,7 @@ import { architectureOf } from '../model/architectures';
 import type { Checkpoint } from '../model/checkpoint';
 import { hubName } from '../model/known-models';
 import { unnamedPad } from '../model/pad-token';
+import { unnamedSettings } from '../model/tokenizer/files';
 import type { DeltaInfo, TaskHeadInfo } from './delta-info';
 import { PROBLEMS, problemStoredAs } from './problems';
 
@@ -15,6 +16,7 @@ export function adapterCard(info: DeltaInfo, { config, folder }: Pick<Checkpoint
   const isOther = padsAsTokenizer && config.raw.pad_token_id !== config.padTokenId;
   const padding = isOther ? `, pad_token_id=${config.padTokenId}` : '';
   const text = padsAsTokenizer && unnamedPad(folder, config.padTokenId);
+  const settings = pythonArguments(unnamedSettings(folder));
   const units = mask.neurons ?? mask.heads;
   const [unit, kind] = mask.neurons ? ['neuron', 'feed-forward neuron'] : ['head', 'attention head'];
   const layers = new Set(units.map(({ layer }) => layer)).size;
@@ -41,13 +43,19 @@ model = AutoModel${modelClass}.from_pretrained(
     base, dtype="float32", ignore_mismatched_sizes=True, ${labelArguments(info)}${padding}
 )
 model = PeftModel.from_pretrained(model, "path/to/this/folder").eval()
-tokenizer = AutoTokenizer.from_pretrained(base)${text ? `\ntokenizer.pad_token = ${JSON.stringify(text)}` : ''}
+tokenizer = AutoTokenizer.from_pretrained(base${settings})${text ? `\ntokenizer.pad_token = ${JSON.stringify(text)}` : ''}
 \`\`\`
 
 \`transformers\` reports that the classifier is new or has another size; the adapter contains it (\`modules_to_save\`). Servers that load
 LoRA adapters but refuse \`modules_to_save\` or trained biases do not accept it: give them the merged checkpoint or the ONNX file.
 `;
 }
+
+/** Python arguments after another one. @param values true, false or null */
+const pythonArguments = (values: Record<string, unknown>) =>
+  Object.entries(values)
+    .map(([name, value]) => `, ${name}=${value === null ? 'None' : value ? 'True' : 'False'}`)
+    .join('');
 
 /** Python arguments of `from_pretrained` that give a base model this task head's labels. */
 export function labelArguments({ id2label, problemType }: Omit<TaskHeadInfo, 'task'>): string {

@@ -9,7 +9,7 @@ import { type TensorSource, writeSafetensors } from '../model/safetensors';
 import { classifierConfig, classifierName, configText } from './classifier-config';
 import { applyDelta, type Delta, deltaParts } from './delta';
 import { outputsOf, taskHeadKindOf } from './delta-info';
-import { paddedTokenizer } from './padded-tokenizer';
+import { exportedTokenizer } from './exported-tokenizer';
 import { taskHeadTensors } from './slices';
 import { copyTokenizer, type SharedTensor, verifyUndo, writeUndo } from './undo';
 
@@ -49,7 +49,7 @@ export async function exportCheckpoint(request: CheckpointExport): Promise<Check
   const main = plan.common;
   publishFolder(out, (folder) => {
     writeSafetensors(path.join(folder, 'model.safetensors'), plan.sources, { format: 'pt' });
-    const tokenizer = paddedTokenizer(checkpoint);
+    const tokenizer = exportedTokenizer(checkpoint);
     writeUndo(folder, checkpoint, plan.shared, [...tokenizer.keys()]);
     const merged = classifierConfig(config, delta.info, main);
     fs.writeFileSync(path.join(folder, 'config.json'), configText(checkpoint.folder, merged));

@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { ONNX_DTYPES, type OnnxDtype } from '../model/onnx-dtype';
+import { weightsFormOf } from '../model/weights';
 
 /** File of each type in an ONNX folder, named as transformers.js expects. */
 export const ONNX_FILES: Readonly<Record<OnnxDtype, string>> = {
@@ -16,9 +17,9 @@ export const PARAMETER_BYTES: Readonly<Record<OnnxDtype, number>> = { fp32: 4, f
 export const onnxDtypeOf = (folder: string): OnnxDtype | undefined =>
   ONNX_DTYPES.find((dtype) => fs.existsSync(path.join(folder, ONNX_FILES[dtype])));
 
-/** Returns true for a folder with an exported ONNX model and without a checkpoint. */
+/** Returns true for a folder with an exported ONNX model and without a checkpoint's weights. */
 export const isOnnxFolder = (folder: string) =>
-  onnxDtypeOf(folder) !== undefined && !fs.existsSync(path.join(folder, 'model.safetensors'));
+  onnxDtypeOf(folder) !== undefined && weightsFormOf((name) => fs.existsSync(path.join(folder, name))) === undefined;
 
 /** File of an ONNX folder, and its agreement with the trainer. */
 export interface OnnxModel {

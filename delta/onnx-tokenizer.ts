@@ -2,12 +2,13 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { architectureOf } from '../model/architectures';
 import type { ModelConfig } from '../model/config';
-import { readTokenizerFiles } from '../model/tokenizer/files';
+import { readTokenizerFiles, unnamedSettings } from '../model/tokenizer/files';
 
 /**
  * Writes a base's tokenizer into an ONNX folder, as tokenizer.json whatever files the base has.
  * transformers.js truncates and pads by tokenizer_config.json alone; the class there decides
- * whether it sends segments. So missing fields are filled in.
+ * whether it sends segments. So missing fields are filled in, and for transformers the settings of
+ * tokenizer.json that it does not read there.
  */
 export function writeOnnxTokenizer(base: string, folder: string, config: ModelConfig, segments: boolean): void {
   const { tokenizer, config: stored } = readTokenizerFiles(base);
@@ -18,6 +19,7 @@ export function writeOnnxTokenizer(base: string, folder: string, config: ModelCo
   const complete = {
     pad_token: pad,
     ...stored,
+    ...unnamedSettings(base),
     ...(isRead && { pad_token: pad }),
     tokenizer_class: classOf(stored.tokenizer_class, config, segments),
     model_max_length: Math.min(limit, config.maxPositions),

@@ -3,8 +3,15 @@ import * as path from 'node:path';
 import { invalidInput, shown } from '../../foundation/errors';
 import { isJsonObject, readJsonObject } from '../../foundation/json-file';
 import { ARCHITECTURES } from '../architectures';
-import { bertSettings, fromMpnetVocabTxt, fromQwenFiles, fromVocabAndMerges, fromVocabTxt } from './older-files';
-import { fromSentencePiece, SENTENCEPIECE_CLASSES } from './sentencepiece';
+import {
+  bertSettings,
+  fromMpnetVocabTxt,
+  fromQwenFiles,
+  fromVocabAndMerges,
+  fromVocabTxt,
+  unnamedBertSettings,
+} from './older-files';
+import { fromSentencePiece, llamaText, SENTENCEPIECE_CLASSES } from './sentencepiece';
 import { SENTENCEPIECE_FILES } from './sentencepiece-file';
 
 /** Files of a model folder that determine the tokens of a text. */
@@ -41,6 +48,8 @@ interface Form {
 }
 
 const BERT_LIKE = ['Bert', 'DistilBert', 'Electra'];
+/** Classes that set BERT's normalizer by tokenizer_config.json. */
+const BERT_CLASSES = [...BERT_LIKE, 'MPNet'];
 const ROBERTA_LIKE = ['Roberta'];
 
 const FORMS: readonly Form[] = [
@@ -75,7 +84,9 @@ export function readTokenizerFiles(folder: string): TokenizerFiles {
   const has = (name: string) => fs.existsSync(at(name));
   const config = readJsonObject(at('tokenizer_config.json')) ?? {};
   const tokenizer = readJsonObject(at('tokenizer.json'));
-  if (tokenizer) return { file: at('tokenizer.json'), tokenizer: withOverrides(tokenizer, config), config };
+  if (tokenizer) {
+    return { file: at('tokenizer.json'), tokenizer: withOverrides(tokenizer, config, classIn(config, folder)), config };
+  }
   const found = FORMS.filter(({ files }) => files.every(has));
   if (found.length === 0) {
     const others = 'vocab.txt; vocab.json and merges.txt; or a SentencePiece model';
@@ -94,6 +105,23 @@ export function readTokenizerFiles(folder: string): TokenizerFiles {
 }
 
 /**
+ * Settings of a folder's tokenizer.json that its tokenizer_config.json leaves out, under their names
+ * there. The classes of transformers read them there alone, so an export has to name them. Empty if
+ * the tokenizer cannot be used, which its loading reports.
+ */
+export function unnamedSettings(folder: string): Json {
+  try {
+    const { tokenizer, config } = readTokenizerFiles(folder);
+    const { normalizer } = tokenizer;
+    const ofBert = isJsonObject(normalizer) && normalizer.type === 'BertNormalizer';
+    const className = classIn(config, folder);
+    return ofBert && BERT_CLASSES.some((each) => each === className) ? unnamedBertSettings(normalizer, config) : {};
+  } catch {
+    return {};
+  }
+}
+
+/**
  * Class of a folder's tokenizer, without `Tokenizer`: that of tokenizer_config.json, of
  * config.json, or the one of the model's type.
  */
@@ -108,20 +136,24 @@ function classIn(config: Json, folder: string): string | undefined {
 const shortName = (className: string) => className.replace(/Tokenizer(?:Fast)?$/, '');
 
 /**
- * Applies the normalizer and pre-tokenizer settings of tokenizer_config.json, which take precedence
- * in `transformers`.
+ * Applies the settings of tokenizer_config.json, which take precedence in `transformers`. Llama's
+ * class takes only vocabulary, merges and frame from a tokenizer.json that is not byte-level.
  */
-function withOverrides(tokenizer: Json, config: Json): Json {
-  const { normalizer, pre_tokenizer } = tokenizer;
+function withOverrides(tokenizer: Json, config: Json, className: string | undefined): Json {
+  const { normalizer, pre_tokenizer, model, decoder } = tokenizer;
   const { add_prefix_space } = config;
   const isOf = (classes: readonly string[]) =>
     config.tokenizer_class == null || classes.includes(shortName(String(config.tokenizer_class)));
-  if (isJsonObject(normalizer) && normalizer.type === 'BertNormalizer' && isOf([...BERT_LIKE, 'MPNet'])) {
+  if (isJsonObject(normalizer) && normalizer.type === 'BertNormalizer' && isOf(BERT_CLASSES)) {
     return { ...tokenizer, normalizer: { ...normalizer, ...bertSettings(config) } };
   }
   const byteLevel = isJsonObject(pre_tokenizer) && pre_tokenizer.type === 'ByteLevel';
   if (byteLevel && isOf(ROBERTA_LIKE) && typeof add_prefix_space === 'boolean') {
     return { ...tokenizer, pre_tokenizer: { ...pre_tokenizer, add_prefix_space } };
+  }
+  const hasBytes = JSON.stringify([pre_tokenizer, decoder]).includes('"ByteLevel"');
+  if (className === 'Llama' && isJsonObject(model) && model.type === 'BPE' && !hasBytes) {
+    return { ...tokenizer, ...llamaText(model, config) };
   }
   return tokenizer;
 }

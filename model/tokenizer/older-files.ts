@@ -86,6 +86,19 @@ export function bertSettings({ do_lower_case, tokenize_chinese_chars, strip_acce
 }
 
 /**
+ * Settings of BERT's normalizer that differ from what transformers takes from tokenizer_config.json
+ * and its own defaults.
+ * @param normalizer of tokenizer.json
+ * @param config content of tokenizer_config.json
+ */
+export function unnamedBertSettings(normalizer: Json, config: Json): Json {
+  const { lowercase = true, handle_chinese_chars = true, strip_accents = null } = normalizer;
+  const settings = { do_lower_case: lowercase, tokenize_chinese_chars: handle_chinese_chars, strip_accents };
+  const taken: Json = { do_lower_case: true, tokenize_chinese_chars: true, strip_accents: null, ...config };
+  return Object.fromEntries(Object.entries(settings).filter(([name, value]) => taken[name] !== value));
+}
+
+/**
  * Builds the equivalent of tokenizer.json for RoBERTa's `vocab.json` and `merges.txt`, with one
  * pair per line, as `transformers` does.
  */

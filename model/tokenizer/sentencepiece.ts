@@ -153,13 +153,23 @@ function llama({ folder, model, config }: Source): Json {
   const special = readSpecialTokens(folder, config, defaults, controlTokens(model));
   const vocab = idsOf(scored(model));
   const { added, roles } = special.numbered(vocab);
-  const first = config.legacy === true ? 'always' : 'first';
   return {
     added_tokens: added,
-    normalizer: null,
-    pre_tokenizer: { ...metaspace(config.add_prefix_space === false ? 'never' : first), split: false },
+    ...llamaText(bytePair(vocab), config),
     post_processor: startAndEnd(roles, config),
-    model: bytePair(vocab),
+  };
+}
+
+/**
+ * Normalizer, words and model of `LlamaTokenizer`, for any vocabulary and merges.
+ * @param config content of tokenizer_config.json
+ */
+export function llamaText(model: Json, { legacy, add_prefix_space }: Json): Json {
+  const first = legacy === true ? 'always' : 'first';
+  return {
+    normalizer: null,
+    pre_tokenizer: { ...metaspace(add_prefix_space === false ? 'never' : first), split: false },
+    model: { ...model, ...BYTE_PAIRS },
   };
 }
 
@@ -211,11 +221,10 @@ const unscored = (...pieces: string[]): Scored[] => pieces.map((piece) => [piece
 
 const idsOf = (vocab: readonly Scored[]) => new Map(vocab.map(([piece], id) => [piece, id]));
 
+const BYTE_PAIRS = { type: 'BPE', unk_token: null, fuse_unk: true, byte_fallback: true, ignore_merges: false };
+
 const bytePair = (vocab: ReadonlyMap<string, number>): Json => ({
-  type: 'BPE',
-  unk_token: null,
-  fuse_unk: true,
-  byte_fallback: true,
+  ...BYTE_PAIRS,
   vocab: Object.fromEntries(vocab),
   merges: mergesOf(vocab),
 });

@@ -6,7 +6,7 @@ import { besideHeads } from '../../delta/slices';
 import type { Tune } from '../../heads/tune';
 import { type Checkpoint, openCheckpoint } from '../../model/checkpoint';
 import { SafetensorsFile } from '../../model/safetensors';
-import { type DeltaShape, FIXTURES, randomDelta, temporaryFolder } from '../support/deltas';
+import { casedModel, type DeltaShape, FIXTURES, randomDelta, temporaryFolder } from '../support/deltas';
 
 /** Output of `make_adapter_golden.py`. */
 interface Golden {
@@ -142,6 +142,15 @@ it('names a padding token other than the one with which the base ends texts, als
     expect(card).toContain('pad_token_id=1\n');
     expect(card).toContain('AutoTokenizer.from_pretrained(base)\ntokenizer.pad_token = "<pad>"\n');
   });
+});
+
+it('passes the settings that only tokenizer.json has to the tokenizer', async () => {
+  await adapted(casedModel(path.join(temporary, 'cased')), { heads: [[0], []] }, ({ card }) =>
+    expect(card).toContain('AutoTokenizer.from_pretrained(base, do_lower_case=False, strip_accents=True)\n'),
+  );
+  await adapted('tiny-bert', { heads: [[0], []] }, ({ card }) =>
+    expect(card).toContain('AutoTokenizer.from_pretrained(base)\n'),
+  );
 });
 
 it('changes nothing if only the task head was tuned, in a layout that PEFT loads', () =>

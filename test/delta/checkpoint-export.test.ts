@@ -4,11 +4,21 @@ import { exportCheckpoint } from '../../delta/checkpoint-export';
 import { readTaskHead } from '../../delta/classifier-config';
 import { applyDelta, type Delta } from '../../delta/delta';
 import { UNDO_FILE, undoCheckpoint } from '../../delta/undo';
+import { readJsonObject } from '../../foundation/json-file';
 import { bert } from '../../model/architectures/bert';
 import { type Checkpoint, openCheckpoint } from '../../model/checkpoint';
 import { roundTo } from '../../model/rounding';
 import { SafetensorsFile, writeSafetensors } from '../../model/safetensors';
-import { copyModel, type DeltaShape, expectSameFiles, FIXTURES, randomDelta, temporaryFolder } from '../support/deltas';
+import { loadTokenizer } from '../../model/tokenizer';
+import {
+  casedModel,
+  copyModel,
+  type DeltaShape,
+  expectSameFiles,
+  FIXTURES,
+  randomDelta,
+  temporaryFolder,
+} from '../support/deltas';
 
 const folder = temporaryFolder('export');
 let count = 0;
@@ -194,6 +204,22 @@ test.each([
     expect(read('tokenizer_config.json').pad_token).toBe(text);
     if (missing.length === 0) expect(read('special_tokens_map.json')).toEqual({ pad_token: text });
     expect((await open(out)).config.padTokenId).toBe(id);
+    undoCheckpoint(out, undone);
+    expectSameFiles(undone, base);
+  }
+});
+
+test('settings that only tokenizer.json has are named for transformers; undone, the base has its own files', async () => {
+  const base = casedModel(fresh());
+  const tokens = (folder: string) => Array.from(loadTokenizer(folder).tokenIds('The Sea is a sea, café'));
+  for (const missing of [[], ['tokenizer_config.json']]) {
+    for (const file of missing) fs.rmSync(path.join(base, file));
+    const checkpoint = await open(base);
+    const [out, undone] = [fresh(), fresh()];
+    await exportCheckpoint({ checkpoint, delta: randomDelta(checkpoint, TINY), dtype: 'float32', out });
+    const [own, merged] = [base, out].map((folder) => readJsonObject(path.join(folder, 'tokenizer_config.json')) ?? {});
+    expect(merged).toEqual({ ...own, do_lower_case: false, strip_accents: true });
+    expect(tokens(out)).toEqual(tokens(base));
     undoCheckpoint(out, undone);
     expectSameFiles(undone, base);
   }

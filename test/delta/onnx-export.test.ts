@@ -18,7 +18,7 @@ import { type Checkpoint, openCheckpoint } from '../../model/checkpoint';
 import { ONNX_DTYPES, type OnnxDtype } from '../../model/onnx-dtype';
 import { logits, predict } from '../../trainer/inference';
 import { PYTORCH, pythonWith, withPyTorch } from '../docs/reader';
-import { type DeltaShape, FIXTURES, randomDelta, temporaryFolder } from '../support/deltas';
+import { casedModel, type DeltaShape, FIXTURES, randomDelta, temporaryFolder } from '../support/deltas';
 import { transformersJs } from '../support/js-pipelines';
 
 /*
@@ -260,6 +260,8 @@ describe('the ONNX folder', () => {
         const shape = { heads, tune: 'qkvo' as const, labels: LABELS };
         folders.set(name, await exported(path.join(FIXTURES, name), shape));
       }
+      const cased = casedModel(path.join(temporary, 'cased'));
+      folders.set('cased', await exported(cased, { heads: [[0], [2]], labels: LABELS }));
       for (const [i, [name, folder]] of [...folders].entries()) {
         const { model, delta, out: onnx, maxPositions } = folder;
         const [checkpoint, adapter] = ['checkpoint', 'peft'].map((format) => path.join(path.dirname(delta), format));
@@ -375,6 +377,12 @@ it('accepts a base with only vocab.txt, and adds what transformers.js needs', as
   const { data, texts } = startsOf(SENTENCES);
   const [answers] = transformersJs([{ folder: folder.out, rows: texts }]);
   expectClose(answers.logits, logitsOf(await byTrainer(folder, data)));
+});
+
+it('names the settings that only tokenizer.json has, for transformers', async () => {
+  const { out } = await exported(casedModel(path.join(temporary, 'settings')), { heads: [[0], []], labels: LABELS });
+  const config = JSON.parse(fs.readFileSync(path.join(out, 'tokenizer_config.json'), 'utf8'));
+  expect(config).toMatchObject({ do_lower_case: false, strip_accents: true });
 });
 
 it("is checked on rows from one token to the limit, and is not written if its logits differ from the trainer's", () =>

@@ -153,6 +153,24 @@ export function torchModel(name: string, to: string): string {
   return to;
 }
 
+/**
+ * Copies tiny-bert with letter case and accents as in a cased model, which its tokenizer.json alone
+ * says. transformers' class does not read it there.
+ */
+export function casedModel(to: string): string {
+  fs.cpSync(path.join(FIXTURES, 'tiny-bert'), to, { recursive: true });
+  const change = (name: string, changed: (json: Record<string, unknown>) => object) => {
+    const file = path.join(to, name);
+    fs.writeFileSync(file, JSON.stringify(changed(JSON.parse(fs.readFileSync(file, 'utf8')))));
+  };
+  change('tokenizer.json', ({ normalizer, ...rest }) => ({
+    ...rest,
+    normalizer: { ...(normalizer as object), lowercase: false, strip_accents: true },
+  }));
+  change('tokenizer_config.json', ({ do_lower_case: _, strip_accents: __, ...rest }) => rest);
+  return to;
+}
+
 /** Expects two folders to have the same files, byte for byte. */
 export function expectSameFiles(found: string, expected: string): void {
   expect(fs.readdirSync(found).sort()).toEqual(fs.readdirSync(expected).sort());
