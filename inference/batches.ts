@@ -11,11 +11,11 @@ export interface Piece {
   take(head: TaskHead, logits: Float32Array): void;
 }
 
-/** Windows of one padded length: all with the same task heads, or each with one of its own. */
+/** Windows of one padded length: all with the same task heads, or each with another one. */
 export interface Batch {
   tokens: PaddedBatch;
   pieces: readonly Piece[];
-  /** Those of every window; or, if `each`, that of each window. */
+  /** Heads that read every window, all of them or some; or, if `each`, one head of each window. */
   heads: readonly TaskHead[];
   each: boolean;
 }
@@ -26,7 +26,7 @@ export interface Batch {
  */
 const LENGTH_STEP = 8;
 
-/** Most tokens of a batch, over all heads; a window of more has a batch of its own. */
+/** Most tokens of a batch, over all heads; a window of more runs alone, with one head at a time. */
 const BATCH_TOKENS = 4096;
 
 /**
@@ -35,8 +35,11 @@ const BATCH_TOKENS = 4096;
  */
 const MOST_EACH = 8;
 
-/** Groups pieces to batches. */
-export function batchesOf(pieces: readonly Piece[], config: ModelConfig): Batch[] {
+/**
+ * Groups pieces to batches: every window with each of its heads once. Each batch is padded when it
+ * is asked for, so that all of them are never in memory.
+ */
+export function* batchesOf(pieces: readonly Piece[], config: ModelConfig): Generator<Batch> {
   const paddedLength = ({ window }: Piece) =>
     Math.min(config.maxPositions, Math.ceil(window.ids.length / LENGTH_STEP) * LENGTH_STEP);
   const numbers = new Map<TaskHead, number>();
@@ -48,29 +51,38 @@ export function batchesOf(pieces: readonly Piece[], config: ModelConfig): Batch[
   const headsOf = (piece: Piece) => piece.heads.map(numberOf).sort((a, b) => a - b);
   const alike = grouped(pieces, (piece) => [paddedLength(piece), ...headsOf(piece)].join());
   const isSingle = (group: readonly Piece[]) => group.length === 1 && group[0].heads.length === 1;
-  const batch = (each: boolean) => (pieces: readonly Piece[]) => ({
+  const batch = (pieces: readonly Piece[], heads: readonly TaskHead[], each: boolean): Batch => ({
     tokens: padBatch(
       pieces.map(({ window }) => window),
       config.padTokenId,
       paddedLength(pieces[0]),
     ),
-    heads: each ? pieces.map(({ heads: [head] }) => head) : pieces[0].heads,
+    heads,
     pieces,
     each,
   });
   const singles = grouped(alike.filter(isSingle).flat(), (piece) =>
     [paddedLength(piece), piece.heads[0].delta?.kind].join(),
   );
-  return [
-    ...singles.flatMap((group) => cut(group, MOST_EACH).map((part) => batch(part.length > 1)(part))),
-    ...alike
-      .filter((group) => !isSingle(group))
-      .flatMap((group) => {
-        const most = Math.floor(BATCH_TOKENS / (paddedLength(group[0]) * group[0].heads.length));
-        return cut(group, Math.max(1, most)).map(batch(false));
-      }),
-  ];
+  for (const group of singles) {
+    for (const part of cut(group, Math.min(MOST_EACH, mostOf(paddedLength(group[0]))))) {
+      yield batch(
+        part,
+        part.map(({ heads: [head] }) => head),
+        part.length > 1,
+      );
+    }
+  }
+  for (const group of alike.filter((group) => !isSingle(group))) {
+    const [first] = group;
+    for (const heads of cut(first.heads, mostOf(paddedLength(first)))) {
+      for (const part of cut(group, mostOf(paddedLength(first) * heads.length))) yield batch(part, heads, false);
+    }
+  }
 }
+
+/** Most windows, or heads, of a batch if each has this many tokens. */
+const mostOf = (tokens: number) => Math.max(1, Math.floor(BATCH_TOKENS / tokens));
 
 /** Pieces with the same key. */
 function grouped(pieces: readonly Piece[], keyOf: (piece: Piece) => string): Piece[][] {
@@ -84,5 +96,5 @@ function grouped(pieces: readonly Piece[], keyOf: (piece: Piece) => string): Pie
   return [...groups.values()];
 }
 
-const cut = (pieces: readonly Piece[], most: number): Piece[][] =>
-  Array.from({ length: Math.ceil(pieces.length / most) }, (_, i) => pieces.slice(i * most, (i + 1) * most));
+const cut = <T>(all: readonly T[], most: number): T[][] =>
+  Array.from({ length: Math.ceil(all.length / most) }, (_, i) => all.slice(i * most, (i + 1) * most));

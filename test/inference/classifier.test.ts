@@ -137,6 +137,22 @@ describe.each([
   });
 });
 
+test('a delta answers with the same bits among so many that their heads run in several batches', async () => {
+  const model = path.join(FIXTURES, 'tiny-bert');
+  const [one, other] = (await made(model, [{ heads: [[0], [2]], labels: ['a', 'b'] }, { heads: [[], [1, 3]] }])).map(
+    ({ delta }) => delta,
+  );
+  const copies = Array.from({ length: 100 }, (_, i) => {
+    const copy = path.join(temporary, `copy-${i}`);
+    fs.cpSync(i % 2 === 0 ? one : other, copy, { recursive: true });
+    return copy;
+  });
+  const texts = [sentence(0, 60), sentence(1, 3), sentence(2, 60)];
+  const [first, second] = await ask(new Classifier(2, ROOM), { model, deltas: [one, other], texts });
+  const all = await ask(new Classifier(2, ROOM), { model, deltas: copies, texts });
+  expect(all).toEqual(copies.map((_, i) => (i % 2 === 0 ? first : second)));
+});
+
 test('a delta that tunes other parts is refused, with what to do', async () => {
   const model = path.join(FIXTURES, 'tiny-bert');
   const parts: TensorPart[] = [{ tensor: 'encoder.layer.0.output.dense.bias', axis: 'rows', ranges: [[0, 2]] }];
