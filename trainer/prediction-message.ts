@@ -13,7 +13,11 @@ import { present } from '../proto/matrix';
 
 export function predictionsMessage(rows: readonly Prediction[]): Predictions {
   return create(PredictionsSchema, {
-    predictions: rows.map(({ label, ...row }) => ({ ...row, answer: answerMessage(label) })),
+    predictions: rows.map(({ label, ...row }) => ({
+      ...row,
+      answer: answerMessage(label),
+      ...(row.tags && { wordsGiven: true }),
+    })),
   });
 }
 
@@ -37,8 +41,9 @@ export const predictionsOf = ({ predictions }: Predictions): Prediction[] =>
   });
 
 function answerOf(message: PredictionMessage, field: string): Omit<Prediction, 'row' | 'logits'> {
-  const { answer, logits, labels, probabilities, score, tags, entities } = message;
-  if (tags.length > 0) return { tags: [...tags] };
+  const { answer, logits, labels, probabilities, score, tags, entities, wordsGiven } = message;
+  // An older service marks no given words.
+  if (wordsGiven || tags.length > 0) return { tags: [...tags] };
   if (probabilities.length > 0) return { labels: [...labels], probabilities: [...probabilities] };
   if (score !== undefined) return { score };
   if (answer.case !== undefined) return { label: answer.value };

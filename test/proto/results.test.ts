@@ -107,11 +107,15 @@ const progress = fc.record(
 const same = <T>(drawn: fc.Arbitrary<T>, there: (value: T) => unknown) =>
   fc.assert(fc.property(drawn, (value) => expect(there(value)).toEqual(value)));
 
-/** Answers to a row of each problem. */
+const entity = fc.record({ label: text, start: count, end: count, text, score: number });
+
+/** Answers to a row of each problem, some with logits of their own. */
 const answer = fc.oneof(
   fc.record({ label: fc.oneof(text, number) }),
   fc.record({ labels: fc.array(text), probabilities: fc.array(number, { minLength: 1 }) }),
   fc.record({ score: number }),
+  fc.record({ tags: fc.array(text), logits: fc.constant([]) }),
+  fc.record({ entities: fc.array(entity), logits: fc.constant([]) }),
 );
 const merged = ([row, answered]: [{ row: number; logits: number[] }, object]): Prediction => ({ ...row, ...answered });
 
@@ -136,6 +140,10 @@ describe('both conversions preserve', () => {
     same(fc.array(fc.tuple(fc.record({ row: count, logits: fc.array(number) }), answer).map(merged)), (rows) =>
       predictionsOf(crossed(PredictionsSchema, predictionsMessage(rows))),
     ));
+  it('tags of an older service, which marks no given words', () => {
+    const message = create(PredictionsSchema, { predictions: [{ row: 0, tags: ['O'] }] });
+    expect(predictionsOf(message)).toEqual([{ row: 0, tags: ['O'], logits: [] }]);
+  });
   it('evaluations', () =>
     same(
       fc.record({

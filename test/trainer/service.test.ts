@@ -3,6 +3,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DescMethodServerStreaming, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
+import { writeDelta } from '../../delta/delta';
 import { TRAIN_DEFAULTS } from '../../delta/training-options';
 import { relayed } from '../../foundation/follow';
 import { GrpcClient } from '../../infra/grpc/client';
@@ -26,7 +27,8 @@ import { Runs } from '../../trainer/runs';
 import { trainerService } from '../../trainer/service';
 import * as engine from '../../trainer/training-engine';
 import { drain } from '../analyzer/run';
-import { FIXTURES, temporaryFolder } from '../support/deltas';
+import { FIXTURES, randomDelta, temporaryFolder } from '../support/deltas';
+import { asJsonLines } from '../support/entity-rows';
 import { inlineRows, PROBLEM_METRICS, PROBLEM_ROWS, ROW_PROBLEMS, SEVERAL } from '../support/problem-rows';
 import { serviceParts } from '../support/service-files';
 import { devSentences, model, sentences } from './runs';
@@ -298,6 +300,31 @@ describe('the trainer service', () => {
         expect(texts.texts[row].slice(start, end)).toBe(text);
       }
     }
+  });
+
+  it('predicts tags of given words, also of a row without a word, and entities of a text', async () => {
+    const checkpoint = await openCheckpoint(model);
+    checkpoint.close();
+    const labels = ['B-LOC', 'I-LOC', 'O'];
+    const tuned = randomDelta(checkpoint, { heads: [[1], []], labels, problemType: 'token_classification' });
+    const folder = path.join(stateDir, 'words-delta');
+    writeDelta(folder, tuned);
+    const [info, tensors] = await Promise.all(
+      ['delta.json', 'delta.safetensors'].map((file) => store.add(path.join(folder, file))),
+    );
+    const lines = asJsonLines([{ tokens: ['in', 'Oslo'] }, { tokens: [] }, { tokens: '' }]);
+    const { sha256: artifact } = await store.addText(lines);
+    const responses = await all(predict, {
+      model: 'tiny-bert',
+      delta: { info: info.sha256, tensors: tensors.sha256 },
+      dataset: { source: { case: 'artifact', value: artifact }, name: 'rows.jsonl', textColumns: ['tokens'] },
+      options: { device: 'cpu', threads: 2 },
+    });
+    expect(responses.flatMap(({ event }) => (event.case === 'predictions' ? predictionsOf(event.value) : []))).toEqual([
+      { row: 0, tags: [expect.any(String), expect.any(String)], logits: [] },
+      { row: 1, tags: [], logits: [] },
+      { row: 2, entities: [], logits: [] },
+    ]);
   });
 
   it('exports files by name, without a trace of the scratch folder', async () => {
