@@ -5,7 +5,11 @@ import type { ModelDescription } from '../model/description';
 import { type DescribeModelResponse, DescribeModelResponseSchema } from '../proto/gen/hifi/v1/analyzer_pb';
 import { countedParameters } from '../proto/model';
 
-/** Converts a model's description to its message. @throws HifiError UNSUPPORTED if it is too large */
+/**
+ * Converts a model's description to its message.
+ *
+ * @throws HifiError UNSUPPORTED if it is too large
+ */
 export function descriptionMessage(description: ModelDescription): DescribeModelResponse {
   return create(DescribeModelResponseSchema, {
     ...description,

@@ -51,10 +51,10 @@ const differing =
 const someDiffers = <T extends Uint8Array | Int32Array>(predicted: T, target: T) =>
   target.some((value: number, at: number) => value !== predicted[at]);
 
-/** Wrong answers of each problem. */
 /** Rounding of an nDCG whose rows tie. */
 const ROUNDING = 1e-12;
 
+/** Wrong answers of each problem. */
 const WRONG: Readonly<Record<ProblemType, WrongAnswers>> = {
   'single-label': {
     candidates: differing<number>((predicted, target) => predicted !== target),

@@ -1,4 +1,4 @@
-// Keeps a tuned model warm and asks it twice: node classify.mjs DELTA [MODEL]
+// Keeps a tuned model warm and asks it twice: classify.mts DELTA [MODEL]
 import { Classifier, HifiError } from 'hifi-heads';
 
 const [delta, model = 'all-MiniLM-L6-v2'] = process.argv.slice(2);

@@ -120,7 +120,7 @@ export const withoutPaths = (message: string) =>
     .reduce((text, folder) => text.replaceAll(folder, plain(folder)), message)
     .replace(/(?<![\w.~/:])(?:file:\/\/)?\/(?:[^\s/:,;'"()]+\/)+([^\s/:,;'"()]*)/g, '$1');
 
-/** Path that the pattern above matches, with the folder's name as far as it can be a part of one. */
+/** Path that the pattern above matches, with the folder's name as far as it can have one. */
 const plain = (folder: string) => `/-/${path.basename(folder).replaceAll(/[^\w.-]/g, '_')}`;
 
 /** Status in the form that grpc-js sends. */

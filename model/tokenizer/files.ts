@@ -105,9 +105,9 @@ export function readTokenizerFiles(folder: string): TokenizerFiles {
 }
 
 /**
- * Settings of a folder's tokenizer.json that its tokenizer_config.json leaves out, under their names
- * there. The classes of transformers read them there alone, so an export has to name them. Empty if
- * the tokenizer cannot be used, which its loading reports.
+ * Settings of a folder's tokenizer.json that its tokenizer_config.json leaves out, under their
+ * names there. The classes of transformers read them there alone, so an export has to name them.
+ * Empty if the tokenizer cannot be used, which its loading reports.
  */
 export function unnamedSettings(folder: string): Json {
   try {
