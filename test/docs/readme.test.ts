@@ -16,7 +16,8 @@ const reader = new Reader();
 /** Blocks that other tests run. Any other block of an unknown kind fails. */
 const ELSEWHERE: Record<string, string> = {
   'npm run demo\nnpm test\n': 'the demo below; npm test is what runs this',
-  'mkdir -p hifi-data\nnpx hifi serve all --data-root hifi-data\n': 'clients.test.ts, with a state directory and other ports',
+  'mkdir -p hifi-data\nnpx hifi serve all --data-root hifi-data\n':
+    'clients.test.ts, with a state directory and other ports',
 };
 /** Kinds of blocks that other tests run. */
 const KINDS_ELSEWHERE: Record<string, string> = {
