@@ -82,15 +82,21 @@ export class ServedBase {
   }
 
   async close(): Promise<void> {
-    const lasts = await Promise.all(this.lasts.values());
-    await Promise.all([this.lower, ...lasts].map((session) => session.release()));
+    // A session that could not be opened has nothing to release.
+    const lasts = await Promise.allSettled(this.lasts.values());
+    const opened = lasts.flatMap((last) => (last.status === 'fulfilled' ? last.value : []));
+    await Promise.all([this.lower, ...opened].map((session) => session.release()));
     this.checkpoint.close();
   }
 
   private last(kind: TaskHeadKind): Promise<ort.InferenceSession> {
     const build = (weights: WeightsFile) => lastGraph(this.checkpoint, kind, weights).model;
-    const made = this.lasts.get(kind) ?? openSession(build, this.settings);
+    const known = this.lasts.get(kind);
+    if (known) return known;
+    const made = openSession(build, this.settings);
     this.lasts.set(kind, made);
+    // The next request tries again.
+    made.catch(() => this.lasts.delete(kind));
     return made;
   }
 }

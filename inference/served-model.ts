@@ -6,7 +6,7 @@ import { type WindowOptions, windowOptions } from '../data/word-windows';
 import { readTaskHead } from '../delta/classifier-config';
 import { DELTA_INFO, DELTA_TENSORS, readDelta } from '../delta/delta';
 import { labelsOf } from '../delta/delta-info';
-import { isOnnxFolder } from '../delta/onnx-folder';
+import { isOnnxFolder, onnxDtypeOf } from '../delta/onnx-folder';
 import { PROBLEMS } from '../delta/problems';
 import { type TrainedLengths, trainedLengths } from '../delta/trained-as';
 import { concatenated } from '../foundation/concatenated';
@@ -70,13 +70,15 @@ async function openBase(folder: string, threads: number): Promise<ServedModel> {
   const checkpoint = await openCheckpoint(folder);
   try {
     const { config } = checkpoint;
-    const base = await ServedBase.open(checkpoint, threads);
+    // What may be unusable is read before the sessions, which take memory.
+    const tokenizer = loadTokenizer(folder);
     const stored = readTaskHead(checkpoint);
     const own = stored && labelsOf(stored.info);
+    const base = await ServedBase.open(checkpoint, threads);
     const fileMemory = largestSoFar();
     return {
       config,
-      tokenizer: loadTokenizer(folder),
+      tokenizer,
       bytes: checkpoint.weights.files.reduce((sum, { path: file }) => sum + fs.statSync(file).size, 0),
       ...(own && {
         own: headOf(
@@ -113,12 +115,14 @@ async function openBase(folder: string, threads: number): Promise<ServedModel> {
 }
 
 async function openOnnxFolder(folder: string, threads: number): Promise<ServedModel> {
-  const model = await openOnnxModel(folder, { device: 'cpu', threads });
+  const tokenizer = loadTokenizer(folder);
+  const dtype = onnxDtypeOf(folder);
+  const model = await openOnnxModel(folder, { device: 'cpu', threads }, dtype);
   const { config, labels } = model;
   const own = headOf(labels, {});
   return {
     config,
-    tokenizer: loadTokenizer(folder),
+    tokenizer,
     bytes: model.bytes,
     own,
     read() {
@@ -126,8 +130,9 @@ async function openOnnxFolder(folder: string, threads: number): Promise<ServedMo
     },
     async run(batch) {
       // Products of one row, or with one column, take other kernels, whose bits depend on the
-      // number of rows: a single text runs twice, and alone if it has one logit.
-      const alone = own.outputs === 1;
+      // number of rows: a single text runs twice, and alone if it has one logit. It runs alone also
+      // if a batch's values share a scale.
+      const alone = own.outputs === 1 || dtype === 'q8';
       const parts: Float32Array[] = [];
       for (const part of alone ? rowsOf(batch) : [batch]) {
         const logits = await model.run(part.B === 1 ? twice(part) : part);

@@ -164,3 +164,16 @@ test('a delta that tunes other parts is refused, with what to do', async () => {
     `deltas: ${delta} tunes more than heads or neurons: export a checkpoint and ask that`,
   );
 });
+
+test('a quantized ONNX folder gives a text the same bits alone and in a batch', async () => {
+  const checkpoint = await openCheckpoint(path.join(FIXTURES, 'tiny-bert'));
+  const delta = randomDelta(checkpoint, { heads: [[0], [1]], labels: ['no', 'yes'], scale: 0.3 });
+  const model = fs.mkdtempSync(path.join(temporary, 'q8-'));
+  writeOnnxFiles({ checkpoint, delta, dtypes: ['q8'], folder: model });
+  checkpoint.close();
+  const texts = [3, 4, 5].map((count, i) => sentence(i, count));
+  const [together] = await ask(new Classifier(1, ROOM), { model, deltas: [], texts });
+  for (const [i, text] of texts.entries()) {
+    expect(await ask(new Classifier(1, ROOM), { model, deltas: [], texts: [text] })).toEqual([[together[i]]]);
+  }
+});
