@@ -17,10 +17,16 @@ export interface WindowedRows {
   words?: Int32Array;
 }
 
+/** Properties of a model on which its windows depend. */
+export interface ReadingModel extends EmbeddingLimits {
+  /** True if a token sees only those before it; default false. */
+  causal?: boolean;
+}
+
 /**
  * Encodes all rows of a dataset in windows.
  *
- * @param limits sizes of the reading model's embedding tables
+ * @param model the model that reads the rows
  * @throws HifiError INVALID_INPUT as `encodeRows`, or if windows of this length cannot overlap by
  *   the stride
  */
@@ -28,15 +34,17 @@ export function windowRows(
   dataset: Dataset,
   encoder: WindowEncoder,
   options: WindowOptions,
-  limits: EmbeddingLimits,
+  model: ReadingModel,
 ): WindowedRows {
   const windows: CompactTokenIds[] = [];
   const starts = new Int32Array(dataset.rows + 1);
   const words = LABELS[dataset.problem].words ? new Int32Array(dataset.rows + 1) : undefined;
   for (let row = 0; row < dataset.rows; row++) {
     const ofRow = words ? wordsOfRow(dataset, row) : undefined;
-    const encoded = ofRow ? wordWindows(encoder, ofRow, options) : textWindows(encoder, dataset, row, options);
-    for (const window of encoded) windows.push(readable(dataset, row, window, limits));
+    const encoded = ofRow
+      ? wordWindows(encoder, ofRow, options, model.causal === true)
+      : textWindows(encoder, dataset, row, options);
+    for (const window of encoded) windows.push(readable(dataset, row, window, model));
     starts[row + 1] = windows.length;
     if (words) words[row + 1] = words[row] + ofRow!.length;
   }

@@ -25,29 +25,43 @@ export const windowOptions = ({
 
 /** Tokenizer whose texts can be cut into windows. */
 export interface WindowEncoder extends RowEncoder {
-  /** Token ids of a text without special tokens. */
-  tokenIds(text: string): readonly number[];
+  /**
+   * Token ids of a text without special tokens.
+   * @param atStart false for the part of a text from a space on; default true
+   */
+  tokenIds(text: string, atStart?: boolean): readonly number[];
   /** Puts the special tokens around one or two texts. @returns also where each text starts */
   frame(texts: readonly (readonly number[])[]): TokenIds & { starts: number[] };
 }
 
 /**
- * Windows of a list of words. Each word's label sits on its first token, which is asked in the
- * window with most tokens on the side of the word that has fewer.
+ * Windows of a list of words, with the token ids of the text in which spaces separate them. Each
+ * word's label sits on its first token, which is asked in the window with most tokens on the side
+ * of the word that has fewer.
+ *
+ * @param causal true for a model whose tokens see only those before them. A token of the space
+ *   alone has not seen the word, so the first token behind it is asked.
  */
-export function wordWindows(encoder: WindowEncoder, words: readonly string[], options: WindowOptions): TokenIds[] {
+export function wordWindows(
+  encoder: WindowEncoder,
+  words: readonly string[],
+  options: WindowOptions,
+  causal: boolean,
+): TokenIds[] {
+  const space = causal ? encoder.tokenIds(' ', false) : [];
   const ids: number[] = [];
-  const bounds = [0];
+  const places: Span[] = []; // of each word: its first token, and the end of its last
   for (const [at, word] of words.entries()) {
-    // Between spaces, as in Python's `is_split_into_words`.
-    for (const id of encoder.tokenIds(at === 0 ? word : ` ${word}`)) ids.push(id);
-    bounds.push(ids.length);
+    const own = at === 0 ? encoder.tokenIds(word) : encoder.tokenIds(` ${word}`, false);
+    const isApart = space.every((id, i) => id === own[i]);
+    places.push([ids.length + (isApart ? space.length : 0), ids.length + own.length]);
+    for (const id of own) ids.push(id);
   }
   const parts = spans(ids.length, roomOf(encoder, 1, options), options);
   const asked = parts.map(() => ({ at: [] as number[], words: [] as number[] }));
   let reached = 0; // first part that does not end before the word
   for (let word = 0; word < words.length; word++) {
-    const [first, end] = [bounds[word], bounds[word + 1]];
+    const [first, end] = places[word];
     while (reached < parts.length && parts[reached][1] <= first) reached++;
     const best = first < end ? mostContext(parts, first, end, reached) : undefined;
     if (best === undefined) continue;

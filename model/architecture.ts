@@ -39,6 +39,8 @@ export interface ModelConfig {
   /** Standard deviation of new weights. */
   initializerRange: number;
   padTokenId: number;
+  /** True if a token sees only those before it. */
+  causal?: boolean;
   /** config.json as it is. */
   raw: Record<string, unknown>;
 }
@@ -167,6 +169,8 @@ export interface Architecture {
    * that ends a text.
    */
   readonly padsAsTokenizer?: boolean;
+  /** True if a token sees only those before it. */
+  readonly causal?: boolean;
   /** First field of config.json that the forward pass does not support. */
   fault?(config: ModelConfig): ConfigFault | undefined;
   readonly positions: PositionRule;

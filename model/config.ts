@@ -98,6 +98,7 @@ export function readModelConfig(folder: string): ModelConfig {
     activation: ACTIVATIONS[activation],
     classifierDropout: classifierDropout ?? rest.hiddenDropout,
     padTokenId,
+    causal: architecture.causal,
     raw,
   };
   const fault = architecture.fault?.(config);

@@ -23,8 +23,11 @@ export interface Tokenizer {
    *   is truncated first
    */
   encode(text: string, second: string | undefined, maxLength: number): TokenIds;
-  /** Token ids of a text without special tokens. */
-  tokenIds(text: string): readonly number[];
+  /**
+   * Token ids of a text without special tokens.
+   * @param atStart false for the part of a text from a space on; default true
+   */
+  tokenIds(text: string, atStart?: boolean): readonly number[];
   /**
    * Puts the special tokens around a text's token ids, or around a pair's.
    * @returns also the position of each text's first token
@@ -36,7 +39,7 @@ export interface Tokenizer {
 
 /** Stages of a tokenizer. */
 interface Stages {
-  tokenIds(text: string): number[];
+  tokenIds(text: string, atStart?: boolean): number[];
   frames: Frames;
   vocabSize: number;
 }
@@ -125,12 +128,12 @@ function build({ file, tokenizer }: TokenizerFiles): Stages {
     return {
       frames: frames(tokenizer.post_processor, (token) => vocab.has(token) || names.has(token)),
       vocabSize,
-      tokenIds(text) {
+      tokenIds(text, atStart = true) {
         const ids: number[] = [];
         for (const [i, piece] of splitRaw(text).entries()) {
           if (typeof piece === 'number') ids.push(piece);
           else {
-            for (const [j, part] of splitNormal(normalize(piece)).entries()) {
+            for (const [j, part] of splitNormal(normalize(piece, atStart || i > 0)).entries()) {
               if (typeof part === 'number') ids.push(part);
               else for (const word of words(part, i === 0 && j === 0)) for (const id of wordIds(word)) ids.push(id);
             }

@@ -1,4 +1,4 @@
-import type { EmbeddingLimits, Encoded } from '../data/batches';
+import type { Encoded } from '../data/batches';
 import { type DataSource, type Dataset, mismatchedRows, selectRows } from '../data/dataset';
 import { duplicatesOf } from '../data/duplicates';
 import type { Target, Targets } from '../data/label-reading';
@@ -6,7 +6,7 @@ import { encodeLabels, fitLabels, strataOf } from '../data/labels';
 import type { LabelSet } from '../data/problem';
 import { readDataset } from '../data/read';
 import { holdOut } from '../data/split';
-import { type WindowedRows, windowRows, windowTarget } from '../data/windows';
+import { type ReadingModel, type WindowedRows, windowRows, windowTarget } from '../data/windows';
 import type { WindowOptions } from '../data/word-windows';
 import { within } from '../foundation/errors';
 import type { Checkpoint } from '../model/checkpoint';
@@ -52,12 +52,12 @@ export const tokenLimit = (checkpoint: Checkpoint, maxLength: number) =>
 export async function readInputs(
   source: { train: DataSource; dev?: DataSource },
   tokenizer: Tokenizer,
-  { seed, limits, ...windows }: WindowOptions & { seed: number; limits: EmbeddingLimits },
+  { seed, model, ...windows }: WindowOptions & { seed: number; model: ReadingModel },
 ): Promise<TrainingInputs> {
   const whole = await within('train', () => readDataset(source.train, 'labels'));
   const labels = await within('train', () => fitLabels(whole));
   const encode = (dataset: Dataset, options: WindowOptions = windows): LabelledRows => {
-    const encoded = windowRows(dataset, tokenizer, options, limits);
+    const encoded = windowRows(dataset, tokenizer, options, model);
     return { dataset, targets: encodeLabels(dataset, labels), encoded: encoded.windows, windows: encoded };
   };
   const encodeTrain = (dataset: Dataset) => encode(dataset, { ...windows, longTexts: 'cut' });

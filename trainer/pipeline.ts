@@ -42,7 +42,7 @@ export async function* train(
     const inputs = await readInputs(request, tokenizer, {
       ...windowOptions({ ...options, maxLength: tokenLimit(checkpoint, options.maxLength) }),
       seed: options.seed,
-      limits: checkpoint.config,
+      model: checkpoint.config,
     });
     const { train, dev, labels, duplicates } = inputs;
     const warnings = [

@@ -105,6 +105,7 @@ export function decoder({ biased, normalizesHeads, hasWindows, ...names }: Decod
       ...names.defaults,
     },
     padsAsTokenizer: true,
+    causal: true,
     positions: 'fromZero',
     segments: false,
     wordEmbeddings: WORDS,

@@ -6,8 +6,11 @@ import { lowerCase } from './lower-case';
 import { normalForm, withoutMarks } from './normal-form';
 import { expressionOf, patternSettings } from './rust-pattern';
 
-/** Changes a text before it is split into words. */
-export type Normalizer = (text: string) => string;
+/**
+ * Changes a text before it is split into words.
+ * @param atStart false for a later part of a text, before which nothing is put; default true
+ */
+export type Normalizer = (text: string, atStart?: boolean) => string;
 
 const FORMS = ['NFC', 'NFD', 'NFKC', 'NFKD'] as const;
 const KINDS = [
@@ -66,12 +69,12 @@ export function normalizer(json: unknown): Normalizer {
     case 'Lowercase':
       return lowerCase;
     case 'Prepend':
-      return (text) => (text === '' ? '' : parsed.prepend + text);
+      return (text, atStart = true) => (atStart && text !== '' ? parsed.prepend + text : text);
     case 'StripAccents':
       return withoutMarks;
     case 'Sequence': {
       const steps = parsed.normalizers.map(normalizer);
-      return (text) => steps.reduce((normal, step) => step(normal), text);
+      return (text, atStart) => steps.reduce((normal, step) => step(normal, atStart), text);
     }
     default:
       return (text) => normalForm(text, parsed.type);

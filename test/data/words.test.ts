@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import * as zlib from 'node:zlib';
 import { evaluationBatches } from '../../data/batches';
 import type { DataSource } from '../../data/dataset';
 import { encodeLabels, fitLabels } from '../../data/labels';
@@ -7,7 +8,8 @@ import { readDataset } from '../../data/read';
 import { windowRows } from '../../data/windows';
 import { type WindowOptions, windowOptions } from '../../data/word-windows';
 import { plainWords } from '../../data/words';
-import { loadTokenizer } from '../../model/tokenizer';
+import { readModelConfig } from '../../model/config';
+import { loadTokenizer, type Tokenizer } from '../../model/tokenizer';
 import { FIXTURES, temporaryFolder } from '../support/deltas';
 import { asConll, asJsonLines, entityRows } from '../support/entity-rows';
 
@@ -112,6 +114,66 @@ test('words of a plain text, with their places', () => {
   expect(words.map((word) => word.text)).toEqual(['Dr', '.', 'Ångström', '’', 's', '北', '京', 'trip', ',', '5€', '!']);
   for (const { text: word, start, end } of words) expect(text.slice(start, end)).toBe(word);
   expect(plainWords(' \n')).toEqual([]);
+});
+
+describe('the token of a word that is asked', () => {
+  const unpacked = (name: string) => {
+    const file = path.join(FIXTURES, `tokenizer-lines/${name}.golden.json.gz`);
+    return JSON.parse(zlib.gunzipSync(fs.readFileSync(file)).toString('utf8'));
+  };
+  /** Output of make_word_tokens_golden.py. */
+  const golden: { rows: string[][]; cases: { name: string; ids: number[][]; first: number[][] }[] } = unpacked('words');
+  const models: { files: string[]; cases: { name: string; files: Record<string, number> }[] } = unpacked('models');
+
+  function tokenizerOf(name: string): Tokenizer {
+    const at = fs.mkdtempSync(path.join(folder, 'tokenizer-'));
+    for (const [file, index] of Object.entries(models.cases.find((each) => each.name === name)!.files)) {
+      fs.writeFileSync(
+        path.join(at, file),
+        Buffer.from(models.files[index], file.endsWith('.model') ? 'base64' : 'utf8'),
+      );
+    }
+    return loadTokenizer(at);
+  }
+  const datasetOf = (words: string[][]) => {
+    const texts = words.map((row) => row.join(' '));
+    return { path: '', sha256: '', texts, words, rows: words.length, skipped: 0, problem: 'tokens' as const };
+  };
+  const options = windowOptions({ maxLength: 1_000_000 });
+
+  it.each(golden.cases)('of a decoder is the first that holds a part of it, against transformers ($name)', (each) => {
+    const tokenizer = tokenizerOf(each.name);
+    const model = { vocabSize: tokenizer.vocabSize, typeVocabSize: 0, causal: true };
+    const { windows } = windowRows(datasetOf(golden.rows), tokenizer, options, model);
+    const found = windows.map(({ ids, asked }, row) => ({
+      words: golden.rows[row],
+      ids: Array.from(ids),
+      asked: Array.from(asked!.at),
+    }));
+    const expected = golden.rows.map((words, row) => {
+      const { ids, starts } = tokenizer.frame([each.ids[row]]);
+      return { words, ids, asked: each.first[row].map((at) => starts[0] + at) };
+    });
+    expect(found).toEqual(expected);
+  });
+
+  it.each([...['tiny-bert', 'tiny-roberta', 'tiny-xlm-roberta', 'tiny-deberta', 'tiny-mpnet', 'tiny-modernbert']])(
+    'of an encoder is the first behind the one before it (%s)',
+    (name) => {
+      const model = path.join(FIXTURES, name);
+      const tokenizer = loadTokenizer(model);
+      const { windows } = windowRows(datasetOf(golden.rows), tokenizer, options, readModelConfig(model));
+      for (const [row, words] of golden.rows.entries()) {
+        const parts = words.map((word, i) => tokenizer.tokenIds(i === 0 ? word : ` ${word}`));
+        const { ids, starts } = tokenizer.frame([parts.flat()]);
+        expect(Array.from(windows[row].ids)).toEqual(ids);
+        const firsts = parts.flatMap((part, i) =>
+          part.length > 0 ? [starts[0] + parts.slice(0, i).flat().length] : [],
+        );
+        expect(Array.from(windows[row].asked!.at)).toEqual(firsts);
+      }
+    },
+  );
 });
 
 describe('windows', () => {

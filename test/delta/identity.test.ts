@@ -121,8 +121,8 @@ const training: Training = { model, train, dev, heads: [[1], [2]], options: TRAI
 async function checkpointKey({ model, heads, ...rest }: Training): Promise<string> {
   const checkpoint = await openCheckpoint(model);
   checkpoint.close();
-  const limits = checkpoint.config;
-  const inputs = await readInputs(rest, loadTokenizer(model), { ...windowOptions({ maxLength: 16 }), seed: 0, limits });
+  const reading = { ...windowOptions({ maxLength: 16 }), seed: 0, model: checkpoint.config };
+  const inputs = await readInputs(rest, loadTokenizer(model), reading);
   const mask = await maskOf(heads, 'qkv', model);
   return identityOf(checkpoint, inputs, { ...rest, model, mask, out: scratch, resume: true });
 }

@@ -95,7 +95,7 @@ describe('a test', () => {
     const inputs = await readInputs({ train: rows }, loadTokenizer(model), {
       ...windowOptions({ maxLength: 32 }),
       seed: 0,
-      limits: checkpoint.config,
+      model: checkpoint.config,
     });
     const { train: read } = inputs;
     const outputs = logitCount(inputs.labels);
