@@ -14,9 +14,9 @@ let classifier: Classifier | undefined;
 
 /** Engine of the inference service: a process with onnxruntime, bases and deltas in memory. */
 serveEngine({
-  // biome-ignore lint/correctness/useYield: it has no events
-  async *classify({ requests, limits }: ClassifyCall) {
+  /** Yields before each batch but the first. */
+  classify({ requests, limits }: ClassifyCall, signal) {
     classifier ??= new Classifier(usableCores(), limits);
-    return await classifier.classify(requests);
+    return classifier.classify(requests, signal);
   },
 });

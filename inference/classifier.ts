@@ -2,7 +2,8 @@ import type { Dataset } from '../data/dataset';
 import { LABELS } from '../data/labels';
 import type { ProblemType } from '../data/problem';
 import { type WindowedRows, windowRows } from '../data/windows';
-import { invalidPart, within } from '../foundation/errors';
+import { cancelled, invalidPart, within } from '../foundation/errors';
+import { relayed } from '../foundation/follow';
 import { type Crossing, crossing } from '../infra/engine-child';
 import { modelState } from '../model/files-state';
 import { answersOf } from './answers';
@@ -15,6 +16,9 @@ import type { WarmMemory } from './warm-memory';
 
 /** Answer to one of several requests: for each task head and text, or the error. */
 export type Outcome = { answers: HeadAnswers[] } | { error: Crossing };
+
+/** Work that yields before each batch. */
+type Batches<Result> = AsyncGenerator<undefined, Result>;
 
 /** Request that is ready to run. */
 interface Prepared {
@@ -38,26 +42,40 @@ export class Classifier {
    * Answers several requests at once: their texts share batches. A request that cannot be answered
    * does not harm the others.
    *
+   * Yields before each batch but the first, so that a single batch costs no event.
+   *
    * @returns the answer to each request
+   * @throws HifiError CANCELLED, before a batch
    */
-  async classify(requests: readonly ClassifyRequest[]): Promise<Outcome[]> {
+  async *classify(requests: readonly ClassifyRequest[], signal?: AbortSignal): Batches<Outcome[]> {
+    let batches = 0;
+    try {
+      return yield* relayed(this.answered(requests, signal), () => (batches++ > 0 ? [undefined] : []));
+    } finally {
+      await this.heads.trim(this.limits.deltas);
+      this.memory.settle();
+    }
+  }
+
+  /** Answers requests; yields before each batch. */
+  private async *answered(requests: readonly ClassifyRequest[], signal: AbortSignal | undefined): Batches<Outcome[]> {
     const outcomes: Outcome[] = [];
     const byModel = new Map<string, number[]>();
     for (const [i, { model }] of requests.entries()) byModel.set(model, [...(byModel.get(model) ?? []), i]);
     for (const [folder, asking] of byModel) {
-      const answered = await this.withModel(
-        folder,
-        asking.map((i) => requests[i]),
-      );
+      const asked = asking.map((i) => requests[i]);
+      const answered = yield* this.withModel(folder, asked, signal);
       for (const [place, i] of asking.entries()) outcomes[i] = answered[place];
     }
-    await this.heads.trim(this.limits.deltas);
-    this.memory.settle();
     return outcomes;
   }
 
-  /** Answers requests to one model. */
-  private async withModel(folder: string, requests: readonly ClassifyRequest[]): Promise<Outcome[]> {
+  /** Answers requests to one model; yields before each batch. */
+  private async *withModel(
+    folder: string,
+    requests: readonly ClassifyRequest[],
+    signal: AbortSignal | undefined,
+  ): Batches<Outcome[]> {
     const outcomes: Outcome[] = [];
     try {
       const state = modelState(folder);
@@ -67,7 +85,11 @@ export class Classifier {
         await settle(outcomes, i, async () => prepared.push([i, await this.prepared(model, state, request)]));
       }
       const pieces = prepared.flatMap(([, { pieces }]) => pieces);
-      for (const batch of batchesOf(pieces, model.config)) await runBatch(model, batch);
+      for (const batch of batchesOf(pieces, model.config)) {
+        yield;
+        if (signal?.aborted) throw cancelled();
+        await runBatch(model, batch);
+      }
       for (const [i, { answers }] of prepared) {
         await settle(outcomes, i, () => {
           outcomes[i] = { answers: answers() };
@@ -75,6 +97,7 @@ export class Classifier {
       }
       return outcomes;
     } catch (error) {
+      if (signal?.aborted) throw cancelled();
       return requests.map((_, i) => outcomes[i] ?? { error: crossing(error) });
     }
   }

@@ -16,7 +16,8 @@ export interface ClassifyEngineOptions extends Pick<EngineOptions, 'nice' | 'sil
 
 /**
  * Child process that classifies. An idle one runs a request at once; what arrives meanwhile is its
- * next call, a part of each request. What nobody waits for any more is not run.
+ * next call, a part of each request. What nobody waits for any more is not run, and a running call
+ * ends between two batches.
  */
 export class ClassifyEngine {
   private readonly engine: Engine;
@@ -81,7 +82,9 @@ export class ClassifyEngine {
   private async call(parts: readonly Part[]): Promise<void> {
     const call: ClassifyCall = { requests: parts.map(({ request }) => request), limits: this.limits };
     try {
-      const outcomes = await follow(this.engine.call<never, Outcome[]>('classify', call), () => {});
+      const outcomes = await follow(this.engine.call<undefined, Outcome[]>('classify', call), () => {
+        if (!parts.some(({ of }) => this.waiting.includes(of))) throw cancelled();
+      });
       for (const [i, { of, request }] of parts.entries()) take(of, outcomes[i], request.texts.length);
     } catch (error) {
       for (const { of } of parts) of.reject(error);

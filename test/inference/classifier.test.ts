@@ -3,6 +3,7 @@ import * as path from 'node:path';
 import { randomStream } from '../../data/random';
 import { writeDelta } from '../../delta/delta';
 import { writeOnnxFiles } from '../../delta/onnx-files';
+import { resultOf } from '../../foundation/follow';
 import { Classifier } from '../../inference/classifier';
 import type { Classified, ClassifyRequest } from '../../inference/classify-request';
 import type { TensorPart } from '../../model/architecture';
@@ -19,7 +20,7 @@ const ROOM = { models: 2 ** 30, deltas: 2 ** 30 };
 
 /** Answers of one request; its error is thrown. */
 async function ask(classifier: Classifier, request: ClassifyRequest): Promise<Classified[][]> {
-  const [outcome] = await classifier.classify([request]);
+  const [outcome] = await resultOf(classifier.classify([request]));
   if ('error' in outcome) throw new Error(`${outcome.error.part.field}: ${outcome.error.message}`);
   return outcome.answers.map(({ rows }) => rows);
 }
@@ -112,8 +113,8 @@ describe.each([
     const all = await ask(together, { model, deltas, texts });
     for (const shift of pairs.keys()) {
       const deltaOf = (row: number) => (row + shift) % pairs.length;
-      const each = await together.classify(
-        texts.map((text, row) => ({ model, deltas: [deltas[deltaOf(row)]], texts: [text] })),
+      const each = await resultOf(
+        together.classify(texts.map((text, row) => ({ model, deltas: [deltas[deltaOf(row)]], texts: [text] }))),
       );
       for (const [row, outcome] of each.entries()) {
         expect(outcome).toMatchObject({ answers: [{ rows: [all[deltaOf(row)][row]] }] });
