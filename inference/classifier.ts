@@ -2,6 +2,7 @@ import type { Dataset } from '../data/dataset';
 import { LABELS } from '../data/labels';
 import type { ProblemType } from '../data/problem';
 import { type WindowedRows, windowRows } from '../data/windows';
+import { roomOf } from '../data/word-windows';
 import { cancelled, invalidPart, within } from '../foundation/errors';
 import { relayed } from '../foundation/follow';
 import { type Crossing, crossing } from '../infra/engine-child';
@@ -180,9 +181,12 @@ async function settle(outcomes: Outcome[], i: number, step: () => unknown): Prom
 async function windowsOf(model: ServedModel, request: ClassifyRequest, { labels, lengths }: TaskHead) {
   const { config, tokenizer } = model;
   const maxLength = Math.min(request.maxLength ?? lengths.maxLength, config.maxPositions);
-  return within('texts', () =>
-    windowRows(datasetOf(request, labels.problem), tokenizer, { ...lengths, maxLength }, config),
-  );
+  const options = { ...lengths, maxLength };
+  // A length without room for any text is no fault of a text.
+  if (request.maxLength !== undefined) {
+    await within('max_length', () => roomOf(tokenizer, request.seconds ? 2 : 1, options));
+  }
+  return within('texts', () => windowRows(datasetOf(request, labels.problem), tokenizer, options, config));
 }
 
 /** Runs windows of one padded length with their heads. */

@@ -3,6 +3,7 @@ import * as path from 'node:path';
 import { writeDelta } from '../../delta/delta';
 import { writeOnnxFiles } from '../../delta/onnx-files';
 import { isOnnxFolder } from '../../delta/onnx-folder';
+import { resultOf } from '../../foundation/follow';
 import { Classifier } from '../../inference/classifier';
 import { openCheckpoint } from '../../model/checkpoint';
 import { FIXTURES, randomDelta, shardModel, temporaryFolder, torchModel } from '../support/deltas';
@@ -40,7 +41,7 @@ describe.each<[form: string, base: string, copy: (from: string, to: string) => s
     const ask = async () => {
       const texts = ['the sea', 'a cat'];
       const classifier = new Classifier(1, { models: 2 ** 30, deltas: 2 ** 30 });
-      const [outcome] = await classifier.classify([{ model, deltas: [delta], texts }]);
+      const [outcome] = await resultOf(classifier.classify([{ model, deltas: [delta], texts }]));
       return outcome;
     };
     const alone = await ask();

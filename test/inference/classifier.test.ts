@@ -166,6 +166,14 @@ test('a delta that tunes other parts is refused, with what to do', async () => {
   );
 });
 
+test('a length without room for a text is named as such', async () => {
+  const model = path.join(FIXTURES, 'tiny-bert');
+  const [{ delta }] = await made(model, [{ heads: [[0], [1]], labels: ['no', 'yes'] }]);
+  await expect(ask(new Classifier(1, ROOM), { model, deltas: [delta], texts: ['a'], maxLength: 1 })).rejects.toThrow(
+    'max_length: maxLength is 1; it must be 3 or more: 2 tokens are special',
+  );
+});
+
 test('a quantized ONNX folder gives a text the same bits alone and in a batch', async () => {
   const checkpoint = await openCheckpoint(path.join(FIXTURES, 'tiny-bert'));
   const delta = randomDelta(checkpoint, { heads: [[0], [1]], labels: ['no', 'yes'], scale: 0.3 });
