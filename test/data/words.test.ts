@@ -157,7 +157,7 @@ describe('the token of a word that is asked', () => {
     expect(found).toEqual(expected);
   });
 
-  it.each([...['tiny-bert', 'tiny-roberta', 'tiny-xlm-roberta', 'tiny-deberta', 'tiny-mpnet', 'tiny-modernbert']])(
+  it.each(['tiny-bert', 'tiny-roberta', 'tiny-xlm-roberta', 'tiny-deberta', 'tiny-mpnet', 'tiny-modernbert'])(
     'of an encoder is the first behind the one before it (%s)',
     (name) => {
       const model = path.join(FIXTURES, name);

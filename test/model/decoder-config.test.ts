@@ -57,14 +57,8 @@ const decoder = (name: string, change: object = {}) =>
 test('a decoder has heads of its own size, groups of keys and values, and no dropout', () => {
   expect(decoder('Qwen3-0.6B')).toMatchObject({
     ...{ heads: 16, keyValueHeads: 8, headDim: 128, hiddenSize: 1024, layerNormEps: 1e-6, activation: 'silu' },
-    ...{
-      hiddenDropout: 0,
-      attentionDropout: 0,
-      maxPositions: 40960,
-      typeVocabSize: 0,
-      padTokenId: 151645,
-      causal: true,
-    },
+    ...{ hiddenDropout: 0, attentionDropout: 0, maxPositions: 40960, typeVocabSize: 0, padTokenId: 151645 },
+    causal: true,
   });
   expect(decoder('Llama-3.2-1B', { head_dim: null, num_key_value_heads: null })).toMatchObject({
     ...{ headDim: 64, keyValueHeads: 32, padTokenId: 128001 },
