@@ -50,12 +50,7 @@ export class Classifier {
    */
   async *classify(requests: readonly ClassifyRequest[], signal?: AbortSignal): Batches<Outcome[]> {
     let batches = 0;
-    try {
-      return yield* relayed(this.answered(requests, signal), () => (batches++ > 0 ? [undefined] : []));
-    } finally {
-      await this.heads.trim(this.limits.deltas);
-      this.memory.settle();
-    }
+    return yield* relayed(this.answered(requests, signal), () => (batches++ > 0 ? [undefined] : []));
   }
 
   /** Answers requests; yields before each batch. */
@@ -81,9 +76,38 @@ export class Classifier {
     try {
       const state = modelState(folder);
       const model = await within('model', () => this.model(folder, state));
-      const prepared: [number, Prepared][] = [];
-      for (const [i, request] of requests.entries()) {
-        await settle(outcomes, i, async () => prepared.push([i, await this.prepared(model, state, request)]));
+      const left = [...requests.entries()];
+      while (left.length > 0) yield* this.together(model, state, left, outcomes, signal);
+      return outcomes;
+    } catch (error) {
+      if (signal?.aborted) throw cancelled();
+      return requests.map((_, i) => outcomes[i] ?? { error: crossing(error) });
+    }
+  }
+
+  /**
+   * Answers the first of some requests to a model, up to the one by which their deltas exceed the
+   * limit; yields before each batch.
+   *
+   * @param left requests with their numbers; those that are answered leave
+   * @param outcomes receives the answers, by number
+   */
+  private async *together(
+    model: ServedModel,
+    state: string,
+    left: [number, ClassifyRequest][],
+    outcomes: Outcome[],
+    signal: AbortSignal | undefined,
+  ): Batches<void> {
+    const prepared: [number, Prepared][] = [];
+    const used = new Set<TaskHead>();
+    try {
+      while (left.length > 0 && bytesOf(used) <= this.limits.deltas) {
+        const [i, request] = left.shift()!;
+        await settle(outcomes, i, async () => {
+          const heads = await this.headsOf(model, state, request, used);
+          prepared.push([i, await preparedFor(model, heads, request)]);
+        });
       }
       const pieces = prepared.flatMap(([, { pieces }]) => pieces);
       for (const batch of batchesOf(pieces, model.config)) {
@@ -96,10 +120,9 @@ export class Classifier {
           outcomes[i] = { answers: answers() };
         });
       }
-      return outcomes;
-    } catch (error) {
-      if (signal?.aborted) throw cancelled();
-      return requests.map((_, i) => outcomes[i] ?? { error: crossing(error) });
+    } finally {
+      await this.heads.trim(this.limits.deltas);
+      this.memory.settle();
     }
   }
 
@@ -112,48 +135,16 @@ export class Classifier {
   }
 
   /**
-   * Windows of a request's texts, each with the heads that read it.
+   * Task heads of a request.
    *
    * @param state state of the model's files
+   * @param used receives each delta that is in memory for it, also if a later one fails
    */
-  private async prepared(model: ServedModel, state: string, request: ClassifyRequest): Promise<Prepared> {
-    const heads = await this.headsOf(model, state, request);
-    const alike = new Map<string, TaskHead[]>();
-    for (const head of new Set(heads)) {
-      const { problem } = head.labels;
-      if (LABELS[problem].pairs && !request.seconds) {
-        throw invalidPart('second_texts', 'second_texts is empty; the model compares two texts');
-      }
-      if (!LABELS[problem].words && request.words?.some((words) => words !== undefined)) {
-        throw invalidPart('words', 'words is given; the model classifies whole texts');
-      }
-      const key = JSON.stringify([LABELS[problem].words ?? false, head.lengths]);
-      alike.set(key, [...(alike.get(key) ?? []), head]);
-    }
-    const pieces: Piece[] = [];
-    const logits = new Map<TaskHead, { rows: WindowedRows; values: Float32Array[] }>();
-    for (const group of alike.values()) {
-      const rows = await windowsOf(model, request, group[0]);
-      for (const head of group) logits.set(head, { rows, values: [] });
-      for (const [i, window] of rows.windows.entries()) {
-        const take = (head: TaskHead, values: Float32Array) => {
-          logits.get(head)!.values[i] = values;
-        };
-        pieces.push({ window, heads: group, take });
-      }
-    }
-    const answers = () =>
-      heads.map((head) => {
-        const { rows, values } = logits.get(head)!;
-        return answersOf(request, head, rows, values);
-      });
-    return { pieces, answers };
-  }
-
   private async headsOf(
     model: ServedModel,
     state: string,
     { model: folder, deltas }: ClassifyRequest,
+    used: Set<TaskHead>,
   ): Promise<TaskHead[]> {
     if (deltas.length === 0) {
       if (model.own) return [model.own];
@@ -163,11 +154,15 @@ export class Classifier {
     for (const [i, delta] of deltas.entries()) {
       const key = JSON.stringify([folder, delta]);
       const read = () => within(`deltas[${i}]`, () => model.read(delta, this.memory));
-      heads.push(await this.heads.get(key, `${state} ${deltaState(delta)}`, read));
+      const head = await this.heads.get(key, `${state} ${deltaState(delta)}`, read);
+      heads.push(head);
+      used.add(head);
     }
     return heads;
   }
 }
+
+const bytesOf = (heads: Iterable<TaskHead>) => [...heads].reduce((sum, { bytes }) => sum + bytes, 0);
 
 /** Runs a step of a request; an error becomes its outcome. */
 async function settle(outcomes: Outcome[], i: number, step: () => unknown): Promise<void> {
@@ -176,6 +171,44 @@ async function settle(outcomes: Outcome[], i: number, step: () => unknown): Prom
   } catch (error) {
     outcomes[i] = { error: crossing(error) };
   }
+}
+
+/** Windows of a request's texts, each with the heads that read it. */
+async function preparedFor(
+  model: ServedModel,
+  heads: readonly TaskHead[],
+  request: ClassifyRequest,
+): Promise<Prepared> {
+  const alike = new Map<string, TaskHead[]>();
+  for (const head of new Set(heads)) {
+    const { problem } = head.labels;
+    if (LABELS[problem].pairs && !request.seconds) {
+      throw invalidPart('second_texts', 'second_texts is empty; the model compares two texts');
+    }
+    if (!LABELS[problem].words && request.words?.some((words) => words !== undefined)) {
+      throw invalidPart('words', 'words is given; the model classifies whole texts');
+    }
+    const key = JSON.stringify([LABELS[problem].words ?? false, head.lengths]);
+    alike.set(key, [...(alike.get(key) ?? []), head]);
+  }
+  const pieces: Piece[] = [];
+  const logits = new Map<TaskHead, { rows: WindowedRows; values: Float32Array[] }>();
+  for (const group of alike.values()) {
+    const rows = await windowsOf(model, request, group[0]);
+    for (const head of group) logits.set(head, { rows, values: [] });
+    for (const [i, window] of rows.windows.entries()) {
+      const take = (head: TaskHead, values: Float32Array) => {
+        logits.get(head)!.values[i] = values;
+      };
+      pieces.push({ window, heads: group, take });
+    }
+  }
+  const answers = () =>
+    heads.map((head) => {
+      const { rows, values } = logits.get(head)!;
+      return answersOf(request, head, rows, values);
+    });
+  return { pieces, answers };
 }
 
 async function windowsOf(model: ServedModel, request: ClassifyRequest, { labels, lengths }: TaskHead) {

@@ -1,6 +1,10 @@
 /** Memory for what stays loaded to answer, in bytes. One model stays, whatever its size. */
 export interface WarmMemory {
   models: number;
+  /**
+   * Requests that share a call have as much beside it until they are answered, or what the one by
+   * which they exceed it needs.
+   */
   deltas: number;
 }
 

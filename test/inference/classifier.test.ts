@@ -6,6 +6,7 @@ import { writeOnnxFiles } from '../../delta/onnx-files';
 import { resultOf } from '../../foundation/follow';
 import { Classifier } from '../../inference/classifier';
 import type { Classified, ClassifyRequest } from '../../inference/classify-request';
+import { ReusedMemory } from '../../inference/reused-memory';
 import type { TensorPart } from '../../model/architecture';
 import { architectureOf } from '../../model/architectures';
 import { openCheckpoint } from '../../model/checkpoint';
@@ -152,6 +153,29 @@ test('a delta answers with the same bits among so many that their heads run in s
   const [first, second] = await ask(new Classifier(2, ROOM), { model, deltas: [one, other], texts });
   const all = await ask(new Classifier(2, ROOM), { model, deltas: copies, texts });
   expect(all).toEqual(copies.map((_, i) => (i % 2 === 0 ? first : second)));
+});
+
+test('requests whose deltas exceed the limit together are answered in groups, with the same bits', async () => {
+  const model = path.join(FIXTURES, 'tiny-bert');
+  const [{ delta }] = await made(model, [{ heads: [[0], [2]], labels: ['a', 'b'] }]);
+  const requests = Array.from({ length: 20 }, (_, i) => {
+    const copy = path.join(temporary, `of-request-${i}`);
+    fs.cpSync(delta, copy, { recursive: true });
+    return { model, deltas: [copy], texts: [sentence(i, 5)] };
+  });
+  const expected = await resultOf(new Classifier(1, ROOM).classify(requests));
+  const given = jest.spyOn(ReusedMemory.prototype, 'numbers');
+  const memory = () => new Set(given.mock.results.map(({ value }) => value));
+  const bytes = () => [...memory()].reduce((sum, { byteLength }) => sum + byteLength, 0);
+  const single = new Classifier(1, ROOM);
+  await ask(single, requests[0]);
+  const each = bytes();
+  given.mockClear();
+  const limited = new Classifier(1, { ...ROOM, deltas: 2.5 * each });
+  expect(await resultOf(limited.classify(requests))).toEqual(expected);
+  // Two that stay, and three by which a group exceeds the limit.
+  expect(bytes()).toBeLessThanOrEqual(5 * each);
+  given.mockRestore();
 });
 
 test('a delta that tunes other parts is refused, with what to do', async () => {
